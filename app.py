@@ -1,0 +1,217 @@
+"""Undertone's web application: wiring, the HTML pages, the error handlers, the server.
+
+``python app.py`` serves; ``create_app(settings)`` builds the application for tests and for
+other WSGI servers.
+"""
+
+import logging
+import os
+import secrets
+import sys
+from typing import Any
+
+from flask import (
+    Flask,
+    Response,
+    current_app,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.wrappers import Response as BaseResponse
+
+from emotion_recognizer import EmotionRecognizer
+from undertone import api, charts
+from undertone.analysis import Analyzer
+from undertone.emotions import EMOTIONS
+from undertone.errors import BadRequest, UndertoneError
+from undertone.history import History
+from undertone.model_store import installed_models, load_info
+from undertone.settings import Settings
+from undertone.web import InMemoryRequest, analyse_upload, analyzer, too_large, wants_html
+
+logger = logging.getLogger("undertone")
+
+# Nothing is loaded from elsewhere and nothing inline runs; data: is for the base64 charts,
+# blob: for playing back the recording that the browser itself still holds.
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
+        "img-src 'self' data:; media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The application, with models loaded and the history open.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Read from the environment if not given.
+
+    Raises
+    ------
+    UndertoneError
+        A setting is wrong, or a model cannot be loaded.
+    """
+    settings = settings or Settings.from_env(os.environ)
+    app = Flask(__name__)
+    app.request_class = InMemoryRequest
+    app.config["SETTINGS"] = settings
+    # The form's own fields need a little room beside the file.
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + 64 * 1024
+    app.debug = settings.debug
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # keep the model's label order
+    load_info(settings.model)  # a default model that is not there stops the start
+    app.extensions["undertone"] = Analyzer(
+        recognizers={name: EmotionRecognizer(name) for name in installed_models()},
+        default_model=settings.model,
+        history=History(settings.store_url),
+        max_duration_s=settings.max_duration_s,
+    )
+    app.register_blueprint(api.bp)
+    _register_pages(app)
+    _register_errors(app)
+    app.after_request(_secure)
+    return app
+
+
+def _register_pages(app: Flask) -> None:
+    app.jinja_env.globals["EMOTIONS"] = EMOTIONS
+
+    @app.get("/")
+    def index() -> str:
+        """Show the page."""
+        return _index_page()
+
+    @app.post("/result")
+    def result() -> BaseResponse | tuple[str, int]:
+        """Analyse the form's recording; on failure say why beside the form."""
+        try:
+            analysis = analyse_upload()
+        except UndertoneError as error:
+            if not wants_html():
+                raise
+            return _index_page(error), error.status
+        return redirect(url_for("show_result", analysis_id=analysis.id), 303)
+
+    @app.get("/results/<analysis_id>")
+    def show_result(analysis_id: str) -> str:
+        """Show a stored analysis."""
+        analysis = analyzer().history.get(analysis_id)
+        return render_template(
+            "result.html",
+            analysis=analysis,
+            bar_chart=charts.data_url(charts.bar_chart(analysis.prediction)),
+            pie_chart=charts.data_url(charts.pie_chart(analysis.prediction)),
+        )
+
+
+def _index_page(error: UndertoneError | None = None) -> str:
+    return render_template("index.html", error=error, settings=current_app.config["SETTINGS"])
+
+
+def _register_errors(app: Flask) -> None:
+    def answer(error: UndertoneError) -> tuple[Response | str, int]:
+        if wants_html():
+            return render_template("error.html", error=error), error.status
+        return jsonify(error.to_dict()), error.status
+
+    @app.errorhandler(UndertoneError)
+    def known(error: UndertoneError) -> tuple[Response | str, int]:
+        if error.status >= 500:
+            logger.error("%s", error.message, exc_info=error)
+        return answer(error)
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> Response:
+        response = app.make_response(answer(_from_http(error, app.config["SETTINGS"])))
+        # Such as Allow with 405; what describes Flask's own body does not describe ours.
+        for name, value in error.get_headers():
+            if name not in ("Content-Type", "Content-Length"):
+                response.headers[name] = value
+        return response
+
+    @app.errorhandler(Exception)
+    def unknown(error: Exception) -> tuple[Response | str, int]:
+        # The reason may hold paths or data: it goes to the log, the client gets its number.
+        number = secrets.token_hex(4)
+        logger.error("error %s on %s %s", number, request.method, request.path, exc_info=error)
+        return answer(
+            UndertoneError(
+                f"Something went wrong here, not with your recording (error {number}). "
+                "Please try again."
+            )
+        )
+
+
+def _from_http(error: HTTPException, settings: Settings) -> UndertoneError:
+    """An error of Flask's own in the house's shape."""
+    if isinstance(error, RequestEntityTooLarge):
+        return too_large(settings.max_upload_bytes)
+    messages = {
+        404: "There is nothing at this address.",
+        405: f"{request.method} is not possible at this address.",
+    }
+    status = error.code or 500
+    told = BadRequest(messages.get(status, error.description or error.name))
+    told.status = status
+    told.code = error.name.lower().replace(" ", "-").replace("'", "")
+    return told
+
+
+def _secure(response: Response) -> Response:
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def serve(settings: Settings) -> None:
+    """Serve until stopped, on gunicorn with one process and several threads.
+
+    One process because the models are in its memory; numpy, onnxruntime and the decoders leave
+    the interpreter lock while they work, so threads do use all cores.
+    """
+    from gunicorn.app.base import BaseApplication
+
+    class Server(BaseApplication):  # type: ignore[misc]
+        def load_config(self) -> None:
+            options: dict[str, Any] = {
+                "bind": f"{settings.host}:{settings.port}",
+                "worker_class": "gthread",
+                "workers": 1,
+                "threads": settings.threads,
+                "worker_tmp_dir": str(settings.data_dir),
+                "timeout": 120,
+                "graceful_timeout": 30,
+                "reload": settings.debug,
+                "loglevel": "debug" if settings.debug else "info",
+                "accesslog": "-" if settings.debug else None,
+            }
+            for name, value in options.items():
+                self.cfg.set(name, value)
+
+        def load(self) -> Flask:
+            return create_app(settings)
+
+    # Said here in a sentence; inside the worker it would be a traceback of the server's.
+    load_info(settings.model)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    History(settings.store_url).close()
+    Server().run()
+
+
+if __name__ == "__main__":
+    try:
+        serve(Settings.from_env(os.environ))
+    except UndertoneError as stop:
+        sys.exit(f"Undertone cannot start: {stop.message}")

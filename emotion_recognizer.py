@@ -1,0 +1,168 @@
+"""EmotionRecognizer: a model folder, ready to say which emotion a voice carries."""
+
+from pathlib import Path
+
+import numpy as np
+
+from feature_extractor import SpeechEncoder
+from undertone.audio import Audio
+from undertone.emotions import DEFAULT_LABEL_SET, LABEL_SETS, reduce_probabilities
+from undertone.errors import ModelError, UnknownLabels
+from undertone.model_store import MODELS_DIR, ModelInfo, load_info
+from undertone.onnx import one_thread_session
+from undertone.prediction import Prediction, Segment
+from undertone.speech import find_speech
+
+Stretches = tuple[tuple[float, float], ...]
+
+
+# Kept around the speech: the quiet before and after it tells how loud it was against the room.
+CONTEXT_S = 0.5
+
+
+def spoken_part(audio: Audio, speech: Stretches) -> Audio:
+    """The stretch from the first to the last speech, with up to half a second around it.
+
+    Models are trained on and asked about just this, so that silence of any length before or
+    after the speech changes little.
+    """
+    start_s, end_s = speech[0][0] - CONTEXT_S, speech[-1][1] + CONTEXT_S
+    first = max(0, round(start_s * audio.sample_rate))
+    last = round(end_s * audio.sample_rate)
+    return Audio(audio.samples[first:last], audio.sample_rate)
+
+
+class EmotionRecognizer:
+    """Recognises the emotion of a voice with one model; safe to use from many threads.
+
+    Parameters
+    ----------
+    name : str
+        Folder in `models_dir`.
+    models_dir : Path
+        Where models are.
+
+    Raises
+    ------
+    UnknownModel, ModelError
+        The model is not there, or damaged.
+
+    Examples
+    --------
+    >>> from undertone.audio import decode
+    >>> recognizer = EmotionRecognizer()
+    >>> audio = decode(open("clip.wav", "rb").read())  # doctest: +SKIP
+    >>> recognizer.predict(audio).label  # doctest: +SKIP
+    'happy'
+    """
+
+    # Training utterances last 1 to 7 s: longer speech is heard in windows of that kind, which
+    # also keeps cost linear in length (self-attention alone would be quadratic).
+    window_s = 6.0
+    hop_s = 3.0
+
+    def __init__(self, name: str = "encoder", models_dir: Path = MODELS_DIR) -> None:
+        self.info: ModelInfo = load_info(name, models_dir)
+        folder = models_dir / name
+        self._encoder = SpeechEncoder(folder / "encoder.onnx")
+        self._head = one_thread_session(folder / "head.onnx")
+        self._check_shapes()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Emotions the model tells apart, in the order of its outputs."""
+        return self.info.labels
+
+    def predict(
+        self, audio: Audio, speech: Stretches | None = None, n_labels: int = DEFAULT_LABEL_SET
+    ) -> Prediction:
+        """What is heard in a recording as a whole.
+
+        Parameters
+        ----------
+        audio : Audio
+        speech : tuple of (start_s, end_s), optional
+            Where somebody speaks; found here if not given.
+        n_labels : {7, 8, 6}
+            Set of emotions to answer in.
+
+        Raises
+        ------
+        NoSpeech
+            Nobody speaks in it.
+        UnknownLabels
+            There is no such set.
+        """
+        return self.listen(audio, speech, n_labels)[0]
+
+    def timeline(
+        self, audio: Audio, speech: Stretches | None = None, n_labels: int = DEFAULT_LABEL_SET
+    ) -> tuple[Segment, ...]:
+        """What is heard in each window of a recording; one segment when it is short."""
+        whole, segments = self.listen(audio, speech, n_labels)
+        return segments or (Segment(0.0, audio.duration_s, whole),)
+
+    def listen(
+        self, audio: Audio, speech: Stretches | None = None, n_labels: int = DEFAULT_LABEL_SET
+    ) -> tuple[Prediction, tuple[Segment, ...]]:
+        """The whole and its windows in one pass; no windows for what fits into one.
+
+        The whole is the mean of the windows' probabilities, each weighted by the seconds of
+        speech in it.
+        """
+        if n_labels not in LABEL_SETS:
+            raise UnknownLabels(
+                f"labels={n_labels} is not one of {', '.join(map(str, LABEL_SETS))}."
+            )
+        speech = find_speech(audio) if speech is None else speech
+        windows = self._windows(speech)
+        probabilities = np.array([self._classify(audio, start, end) for start, end in windows])
+        weights = np.array([_overlap_s(window, speech) for window in windows])
+        whole = self._prediction(np.average(probabilities, axis=0, weights=weights), n_labels)
+        if len(windows) == 1:
+            return whole, ()
+        return whole, tuple(
+            Segment(start, end, self._prediction(row, n_labels))
+            for (start, end), row in zip(windows, probabilities, strict=True)
+        )
+
+    def _windows(self, speech: Stretches) -> list[tuple[float, float]]:
+        """Windows over the spoken part, none of them without speech; the last ends with it."""
+        start, end = speech[0][0], speech[-1][1]
+        if end - start <= self.window_s + self.hop_s:
+            return [(start, end)]
+        starts = np.append(np.arange(start, end - self.window_s, self.hop_s), end - self.window_s)
+        windows = [(float(s), float(s) + self.window_s) for s in starts]
+        return [window for window in windows if _overlap_s(window, speech) >= 0.3]
+
+    def _classify(self, audio: Audio, start_s: float, end_s: float) -> np.ndarray:
+        """Calibrated probabilities [n_labels of the model] for a stretch of a recording."""
+        embedding = self._encoder.embed(spoken_part(audio, ((start_s, end_s),)))
+        (probabilities,) = self._head.run(None, {"embedding": embedding[np.newaxis]})
+        return np.asarray(probabilities[0], dtype=np.float64)
+
+    def _prediction(self, probabilities: np.ndarray, n_labels: int) -> Prediction:
+        known = dict(zip(self.labels, (float(p) for p in probabilities), strict=True))
+        reduced = reduce_probabilities(known, n_labels)
+        label = max(reduced, key=lambda name: reduced[name])
+        return Prediction(
+            label=label,
+            confidence=reduced[label],
+            probabilities=reduced,
+            model=self.info.name,
+            uncertain=reduced[label] < self.info.uncertain_below[str(n_labels)],
+        )
+
+    def _check_shapes(self) -> None:
+        n_features = self._head.get_inputs()[0].shape[-1]
+        n_outputs = self._head.get_outputs()[0].shape[-1]
+        if n_outputs != len(self.labels) or n_features != self._encoder.n_features:
+            raise ModelError(
+                f"models/{self.info.name}: the head maps {n_features} features to {n_outputs} "
+                f"emotions, expected {self._encoder.n_features} and {len(self.labels)}."
+            )
+
+
+def _overlap_s(window: tuple[float, float], speech: Stretches) -> float:
+    """Seconds of speech in a window."""
+    return sum(max(0.0, min(window[1], end) - max(window[0], start)) for start, end in speech)

@@ -1,0 +1,327 @@
+"""ModelTrainer and its command line: corpora -> folds -> fit -> evaluate -> models/<name>/.
+
+    python model_trainer.py evaluate --corpus ravdess=DIR --corpus crema_d=DIR
+    python model_trainer.py train --corpus ravdess=DIR --corpus crema_d=DIR --out models/encoder
+
+Needs requirements-train.txt. Every figure comes from speakers that the model was not trained on,
+and every choice (temperature, threshold) is made on training speakers alone.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import GroupKFold
+from tqdm import tqdm
+
+from emotion_recognizer import spoken_part
+from feature_extractor import SpeechEncoder
+from undertone import evaluation, model_card
+from undertone.audio import decode
+from undertone.corpora import CORPORA, Clip, load_corpus
+from undertone.emotions import LABEL_SETS
+from undertone.errors import NoSpeech, UndertoneError
+from undertone.evaluation import Outcome
+from undertone.linear_head import LinearHead, fit_head, fit_temperature, with_temperature
+from undertone.model_store import MODELS_DIR, ModelInfo, save_info, sha256
+from undertone.settings import ROOT
+from undertone.speech import find_speech
+
+Floats = NDArray[np.float64]
+Strings = NDArray[np.str_]
+
+STRENGTH = 0.001
+INNER_FOLDS = 4
+# Answers that are not marked uncertain should be wrong in at most this share of the cases.
+STATED_RISK = 0.2
+
+
+class TrainingError(UndertoneError):
+    """The data or the protocol do not allow what was asked for."""
+
+    code = "cannot-train"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Speakers of one test fold; everybody else is trained on."""
+
+    test_speakers: frozenset[str]
+
+
+class ModelTrainer:
+    """Trains the encoder family: a frozen speech encoder under a calibrated linear head.
+
+    Parameters
+    ----------
+    encoder_path : Path
+        ``encoder.onnx``.
+    clips : list of Clip
+    cache_dir : Path
+        Embeddings are kept here, so that an interrupted run goes on where it stopped.
+    n_jobs : int
+        Processes that compute embeddings.
+    """
+
+    def __init__(
+        self, encoder_path: Path, clips: list[Clip], cache_dir: Path, n_jobs: int = 2
+    ) -> None:
+        self.encoder_path = encoder_path
+        self.clips = clips
+        self.emotions: Strings = np.array([clip.emotion for clip in clips])
+        self.speakers: Strings = np.array([clip.speaker for clip in clips])
+        self.corpora: Strings = np.array([clip.corpus for clip in clips])
+        self.embeddings = embed_clips(clips, encoder_path, cache_dir, n_jobs)
+
+    def evaluate(self, folds: Iterable[Fold], corpus: str) -> Outcome:
+        """Answers to the clips of a corpus, each from a head that never heard their speaker.
+
+        Raises
+        ------
+        TrainingError
+            A fold has no clip to test, or its training part lacks an emotion of the test part.
+        """
+        emotions, speakers, fold_ids, probabilities = [], [], [], []
+        labels: tuple[str, ...] = ()
+        for index, fold in enumerate(folds):
+            test = np.isin(self.speakers, list(fold.test_speakers))
+            tested = test & (self.corpora == corpus)
+            self._check(test, tested)
+            head = self.fit(~test)
+            labels = head.labels
+            emotions.append(self.emotions[tested])
+            speakers.append(self.speakers[tested])
+            fold_ids.append(np.full(tested.sum(), index))
+            probabilities.append(head.probabilities(self.embeddings[tested]))
+        return _answerable(
+            Outcome(
+                labels,
+                np.concatenate(emotions),
+                np.concatenate(speakers),
+                np.concatenate(fold_ids),
+                np.concatenate(probabilities),
+            )
+        )
+
+    def fit(self, train: NDArray[np.bool_]) -> LinearHead:
+        """A calibrated head from the clips marked in `train`."""
+        head = self._fit_uncalibrated(train)
+        logits = self.held_out_logits(train, head.labels)
+        return with_temperature(head, fit_temperature(logits, self.emotions[train], head.labels))
+
+    def held_out_logits(self, train: NDArray[np.bool_], labels: tuple[str, ...]) -> Floats:
+        """Scores of the marked clips by heads that did not hear their speakers."""
+        chosen = np.flatnonzero(train)
+        logits = np.zeros((len(chosen), len(labels)))
+        splits = GroupKFold(INNER_FOLDS).split(chosen, groups=self.speakers[chosen])
+        for fitted, held_out in splits:
+            mask = np.zeros(len(train), dtype=bool)
+            mask[chosen[fitted]] = True
+            head = self._fit_uncalibrated(mask)
+            if head.labels != labels:
+                raise TrainingError(
+                    f"Held-out training knows {head.labels}, expected {labels}: too few speakers "
+                    "for some emotion."
+                )
+            logits[held_out] = head.logits(self.embeddings[chosen[held_out]])
+        return logits
+
+    def train(self) -> tuple[LinearHead, dict[str, float]]:
+        """The head to ship, from all clips, and its thresholds for `STATED_RISK`."""
+        everything = np.ones(len(self.clips), dtype=bool)
+        head = self._fit_uncalibrated(everything)
+        logits = self.held_out_logits(everything, head.labels)
+        head = with_temperature(head, fit_temperature(logits, self.emotions, head.labels))
+        held_out = Outcome(
+            head.labels,
+            self.emotions,
+            self.speakers,
+            np.zeros(len(self.clips), dtype=int),
+            np.exp(logits / head.temperature)
+            / np.exp(logits / head.temperature).sum(axis=1, keepdims=True),
+        )
+        thresholds = {
+            str(n): round(
+                evaluation.threshold_for_risk(evaluation.reduced(held_out, n), STATED_RISK), 4
+            )
+            for n in LABEL_SETS
+        }
+        return head, thresholds
+
+    def _fit_uncalibrated(self, train: NDArray[np.bool_]) -> LinearHead:
+        return fit_head(
+            self.embeddings[train], self.emotions[train], self.corpora[train], strength=STRENGTH
+        )
+
+    def _check(self, test: NDArray[np.bool_], tested: NDArray[np.bool_]) -> None:
+        if not tested.any():
+            raise TrainingError("A fold has no clip to test: are its speakers in the corpus?")
+        if overlap := set(self.speakers[test]) & set(self.speakers[~test]):
+            raise TrainingError(f"Speakers are in training and test: {sorted(overlap)[:5]}.")
+        if missing := set(self.emotions[tested]) - set(self.emotions[~test]):
+            raise TrainingError(f"No training clip has the emotions {sorted(missing)}.")
+
+
+def _answerable(outcome: Outcome) -> Outcome:
+    """The outcome over the emotions of the tested corpus only: the others are no answers to it."""
+    present = [index for index, label in enumerate(outcome.labels) if label in outcome.emotions]
+    if len(present) == len(outcome.labels):
+        return outcome
+    return evaluation.reduced(outcome, len(present))
+
+
+def embed_clips(clips: list[Clip], encoder_path: Path, cache_dir: Path, n_jobs: int) -> Floats:
+    """Embeddings [n, n_features] of clips, each computed once and kept in `cache_dir`."""
+    memory = joblib.Memory(cache_dir, verbose=0)
+    cached = memory.cache(_embed_file, ignore=["encoder_path"])
+    digest = sha256(encoder_path)
+    work = (
+        joblib.delayed(cached)(clip.path, clip.path.stat().st_mtime_ns, digest, encoder_path)
+        for clip in clips
+    )
+    rows = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(work)
+    return np.array(list(tqdm(rows, total=len(clips), desc="embedding", unit="clip")))
+
+
+_encoders: dict[str, SpeechEncoder] = {}
+
+
+def _embed_file(path: Path, mtime_ns: int, digest: str, encoder_path: Path) -> Floats:
+    """Embedding of one file, by the very path that a request takes.
+
+    `mtime_ns` and `digest` are there for the cache: a changed clip or encoder is computed anew.
+    """
+    if digest not in _encoders:
+        _encoders[digest] = SpeechEncoder(encoder_path)
+    audio = decode(path.read_bytes())
+    try:
+        speech = find_speech(audio)
+    except NoSpeech:
+        # An actor may whisper or sob below the detector's threshold; the label still holds.
+        speech = ((0.0, audio.duration_s),)
+    return np.asarray(_encoders[digest].embed(spoken_part(audio, speech)))
+
+
+def load_protocol(name: str, path: Path) -> tuple[str, list[Fold]]:
+    """Corpus and folds of a protocol in a ``protocols.json``.
+
+    Raises
+    ------
+    TrainingError
+        The file or the protocol is not there.
+    """
+    try:
+        protocols: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TrainingError(f"The protocols cannot be read: {error}") from error
+    if name not in protocols:
+        raise TrainingError(f"There is no protocol {name!r}; known: {', '.join(protocols)}.")
+    protocol = protocols[name]
+    corpus = protocol["corpus"]
+    tests = protocol["folds"] if "folds" in protocol else [protocol["test"]]
+    width = 2 if corpus == "ravdess" else 4
+    return corpus, [
+        Fold(frozenset(f"{corpus}-{speaker:0{width}d}" for speaker in test)) for test in tests
+    ]
+
+
+def _evaluate_all(
+    trainer: ModelTrainer, names: list[str], protocols: Path
+) -> dict[str, dict[str, object]]:
+    """Scores by protocol; for RAVDESS over 8 and over 7 emotions."""
+    scores: dict[str, dict[str, object]] = {}
+    for name in names:
+        corpus, folds = load_protocol(name, protocols)
+        outcome = trainer.evaluate(folds, corpus)
+        sizes = {len(outcome.labels), min(len(outcome.labels), 7)}
+        for n_labels in sorted(sizes, reverse=True):
+            figures = evaluation.summary(evaluation.reduced(outcome, n_labels))
+            scores[f"{name}, {n_labels} emotions"] = figures
+            print(
+                f"{name}, {n_labels} emotions: UAR {figures['uar']:.2%} "
+                f"{figures['uar_interval_95']}, accuracy {figures['accuracy']:.2%}, "
+                f"calibration error {figures['calibration_error']}",
+                flush=True,
+            )
+    return scores
+
+
+def train(options: argparse.Namespace, trainer: ModelTrainer) -> None:
+    """Measure by the protocols, then train on everybody and write the model folder."""
+    scores = _evaluate_all(trainer, options.protocol, options.protocols)
+    head, thresholds = trainer.train()
+    out: Path = options.out
+    head.export_onnx(out / "head.onnx")
+    info = ModelInfo(
+        name=out.name,
+        family="encoder",
+        labels=head.labels,
+        extractor={
+            "id": SpeechEncoder.extractor_id,
+            "n_features": head.weights.shape[0],
+            "scaler": "standard, folded into the head",
+        },
+        sample_rate=16_000,
+        files={name: sha256(out / name) for name in ("encoder.onnx", "head.onnx")},
+        trained_on=tuple(np.unique(trainer.corpora)),
+        scores=scores,
+        uncertain_below=thresholds,
+        versions={name: version(name) for name in ("numpy", "onnxruntime", "scikit-learn")},
+        created_on=date.today().isoformat(),
+    )
+    save_info(info, out)
+    model_card.write(info, trainer.clips, STATED_RISK, out)
+    print(f"{out}: written")
+
+
+def _corpus(argument: str) -> tuple[str, Path]:
+    name, _, folder = argument.partition("=")
+    if name not in CORPORA or not folder:
+        raise argparse.ArgumentTypeError(f"expected NAME=FOLDER, NAME one of {', '.join(CORPORA)}")
+    return name, Path(folder)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Train and measure Undertone's models.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, about in (
+        ("train", "measure, then train on all speakers and write the model"),
+        ("evaluate", "measure only"),
+    ):
+        command = commands.add_parser(name, help=about)
+        command.add_argument("--corpus", type=_corpus, action="append", required=True)
+        command.add_argument("--encoder", type=Path, default=MODELS_DIR / "encoder/encoder.onnx")
+        command.add_argument("--out", type=Path, default=MODELS_DIR / "encoder")
+        command.add_argument("--protocols", type=Path, default=ROOT / "undertone/protocols.json")
+        command.add_argument("--protocol", action="append", default=None)
+        command.add_argument("--cache", type=Path, default=ROOT / ".cache")
+        command.add_argument("--jobs", type=int, default=2)
+    return parser
+
+
+def main(arguments: list[str]) -> None:
+    """Run the command line."""
+    options = _parser().parse_args(arguments)
+    options.protocol = options.protocol or ["ravdess-emobox"]
+    clips = [clip for name, folder in options.corpus for clip in load_corpus(name, folder)]
+    trainer = ModelTrainer(options.encoder, clips, options.cache, options.jobs)
+    if options.command == "train":
+        train(options, trainer)
+    else:
+        _evaluate_all(trainer, options.protocol, options.protocols)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except UndertoneError as stop:
+        sys.exit(f"model_trainer: {stop.message}")

@@ -1,0 +1,7 @@
+// Wires up whatever the page holds; each part lives in a module of its own.
+
+import { setUpDrop } from "./drop.js";
+import { setUpForm } from "./form.js";
+
+const form = document.querySelector("#recording-form");
+if (form) setUpDrop(form, setUpForm(form));

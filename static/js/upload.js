@@ -1,0 +1,62 @@
+// One recording to the server, and the page that it answers with.
+
+// Half an hour of speech on a slow machine takes minutes.
+const TIMEOUT_MS = 15 * 60 * 1000;
+
+/** The message is for the user. */
+export class UploadFailed extends Error {}
+export class UploadCancelled extends Error {}
+
+/**
+ * Resolves to {page, url}: the result's parsed document and its address.
+ * onProgress gets the share that is sent, 0 to 1.
+ */
+export function upload(url, body, { onProgress, signal }) {
+  return new Promise((resolve, reject) => {
+    // fetch() cannot tell how far sending is.
+    const request = new XMLHttpRequest();
+    request.open("POST", url);
+    request.setRequestHeader("Accept", "text/html");
+    request.timeout = TIMEOUT_MS;
+    request.upload.onprogress = ({ loaded, total }) => onProgress(total ? loaded / total : 0);
+    request.upload.onload = () => onProgress(1);
+    request.onload = () => {
+      try {
+        resolve(read(request));
+      } catch (error) {
+        reject(error);
+      }
+    };
+    request.onabort = () => reject(new UploadCancelled());
+    request.onerror = () => reject(new UploadFailed(unreachable()));
+    request.ontimeout = () =>
+      reject(
+        new UploadFailed("No answer came in time. Your recording is still here to send again."),
+      );
+    if (signal.aborted) return reject(new UploadCancelled());
+    signal.addEventListener("abort", () => request.abort());
+    request.send(body);
+  });
+}
+
+function unreachable() {
+  const why = navigator.onLine
+    ? "Undertone does not answer; it may have been stopped."
+    : "This device is offline, and Undertone cannot be reached.";
+  return `${why} Your recording is still here: try again in a moment.`;
+}
+
+function read(request) {
+  const isHtml = (request.getResponseHeader("Content-Type") ?? "").startsWith("text/html");
+  const page = isHtml ? new DOMParser().parseFromString(request.responseText, "text/html") : null;
+  if (request.status === 200 && page?.querySelector("[data-result]")) {
+    return { page, url: request.responseURL };
+  }
+  // The form's page, or an error's own, says what was wrong.
+  const told = page?.querySelector("#problem, .error-page .lead")?.textContent.trim();
+  throw new UploadFailed(
+    told ||
+      `An answer came that this page does not understand (status ${request.status}). ` +
+        "Your recording is still here to send again.",
+  );
+}

@@ -1,0 +1,74 @@
+"""Fixtures shared by all tests: an application of its own for each, and recordings to send."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import settings as hypothesis_settings
+
+from app import create_app
+from tests import sounds
+from undertone.settings import ROOT, Settings
+
+# How long an example takes depends on the machine: never a reason to fail.
+hypothesis_settings.register_profile("undertone", deadline=None)
+hypothesis_settings.load_profile("undertone")
+
+DATASETS = ROOT.parent / "shared" / "datasets"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path / "data", max_upload_mb=2.0)
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    application = create_app(settings)
+    yield application
+    application.extensions["undertone"].history.close()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def wav(samples: np.ndarray) -> bytes:
+    """A wav file of samples at 16 kHz."""
+    return sounds.with_soundfile(samples, sounds.SAMPLE_RATE, "WAV")
+
+
+@pytest.fixture(scope="session")
+def voice_wav() -> bytes:
+    """A synthesised voice of 2 s as a wav file."""
+    return wav(sounds.voice(2.0))
+
+
+def multipart(
+    data: bytes, name: str = "clip.wav", field: str = "file", **fields: str
+) -> tuple[bytes, str]:
+    """Body and content type of a form with a file, as a browser sends it."""
+    parts = [
+        f'--undertone\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'
+        for key, value in fields.items()
+    ]
+    quoted = name.replace('"', "%22")
+    parts.append(
+        f'--undertone\r\nContent-Disposition: form-data; name="{field}"; filename="{quoted}"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n"
+    )
+    body = "".join(parts).encode() + data + b"\r\n--undertone--\r\n"
+    return body, "multipart/form-data; boundary=undertone"
+
+
+def upload(
+    data: bytes, name: str = "clip.wav", field: str = "file", **fields: str
+) -> dict[str, Any]:
+    """Arguments of a test client's `post` for a multipart upload."""
+    body, content_type = multipart(data, name, field, **fields)
+    return {"data": body, "content_type": content_type}

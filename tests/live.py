@@ -1,0 +1,115 @@
+"""A real server in a process of its own, and a real Chromium to look at it."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, Playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+START_LIMIT_S = 60
+CHROMIUM_ARGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@dataclass
+class Server:
+    """A running Undertone."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+    def stop(self) -> None:
+        """End it and wait for its end."""
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@contextmanager
+def running_server(data_dir: Path, **settings: str) -> Iterator[Server]:
+    """``python app.py`` on a free port until the block ends.
+
+    Parameters
+    ----------
+    data_dir : Path
+        For its history, and for what it prints.
+    **settings : str
+        More environment variables.
+
+    Raises
+    ------
+    RuntimeError
+        It ended or did not become healthy; the message holds what it printed.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environ = {
+        **os.environ,
+        "UNDERTONE_HOST": "127.0.0.1",
+        "UNDERTONE_PORT": str(port),
+        "UNDERTONE_DATA_DIR": str(data_dir),
+        **settings,
+    }
+    printed = data_dir / "server.log"
+    with printed.open("wb") as log:
+        command = [sys.executable, "app.py"]
+        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=log)
+    server = Server(f"http://127.0.0.1:{port}", process)
+    try:
+        _wait_until_healthy(server, printed)
+        yield server
+    finally:
+        server.stop()
+
+
+def _wait_until_healthy(server: Server, printed: Path) -> None:
+    deadline = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline and server.process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{server.url}/health", timeout=2):
+                return
+        except urllib.error.HTTPError as error:
+            error.close()
+        except OSError:
+            pass
+        time.sleep(0.1)
+    how = server.process.poll()
+    why = f"ended with {how}" if how is not None else f"was not healthy in {START_LIMIT_S} s"
+    raise RuntimeError(f"The server {why}. It printed:\n{printed.read_text(errors='replace')}")
+
+
+def find_chromium() -> str | None:
+    """Path of an installed Chromium; None leaves it to Playwright's own."""
+    candidates = (os.environ.get("UNDERTONE_CHROMIUM"), "chromium", "chromium-browser")
+    for name in (*candidates, "google-chrome"):
+        if name and (path := shutil.which(name)):
+            return path
+    return None
+
+
+def launch_chromium(playwright: Playwright, *more_args: str) -> Browser:
+    """A headless Chromium that talks to nobody but the pages it is sent to."""
+    return playwright.chromium.launch(
+        executable_path=find_chromium(), args=[*CHROMIUM_ARGS, *more_args]
+    )

@@ -1,0 +1,45 @@
+import pytest
+from flask import Flask
+
+from tests.conftest import wav
+from tests.sounds import voice
+from undertone.analysis import MAX_FILENAME_CHARS, display_name
+from undertone.errors import NotAudio, UnknownModel
+
+
+def test_it_works(app: Flask) -> None:
+    analyzer = app.extensions["undertone"]
+    analysis = analyzer.analyse(wav(voice(2.0)), "clip.wav")
+    assert analyzer.history.get(analysis.id) == analysis
+    assert analysis.duration_s == 2.0
+    assert 1.0 < analysis.speech_s <= 2.0
+    assert max(analysis.envelope) == 1.0
+    assert analysis.created_at.utcoffset().total_seconds() == 0
+
+
+def test_nothing_is_stored_of_what_fails(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    analyzer = app.extensions["undertone"]
+    stored = []
+    monkeypatch.setattr(analyzer.history, "add", stored.append)
+    with pytest.raises(NotAudio):
+        analyzer.analyse(b"words " * 100, "clip.wav")
+    with pytest.raises(UnknownModel, match="installed: encoder"):
+        analyzer.analyse(b"", "clip.wav", model="none")
+    assert not stored
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("clip.wav", "clip.wav"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\temp\\voice.wav", "voice.wav"),
+        ("a\x00b\r\n.wav", "ab.wav"),
+        ("", "recording"),
+        ("/", "recording"),
+        ("x" * 999, "x" * MAX_FILENAME_CHARS),
+        ("نسخة.wav", "نسخة.wav"),
+    ],
+)
+def test_display_name(given: str, shown: str) -> None:
+    assert display_name(given) == shown

@@ -1,0 +1,53 @@
+"""The README says what is there: every setting, every route, the measured numbers."""
+
+import re
+from dataclasses import fields
+
+from flask import Flask
+
+from undertone.model_store import load_info
+from undertone.settings import ROOT, Settings, variable
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def rows(heading: str) -> list[list[str]]:
+    """Cells of the table under a heading."""
+    section = README.split(f"## {heading}\n")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")][2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_settings_table() -> None:
+    documented = {row[0].strip("`"): row[2] for row in rows("Settings")}
+    expected = {variable(setting.name): setting.metadata["meaning"] for setting in fields(Settings)}
+    assert documented == expected
+
+
+def test_api_table(app: Flask) -> None:
+    documented = {tuple(row[0].strip("`").split(" ")) for row in rows("API")}
+    routes = {
+        (method, rule.rule)
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if rule.endpoint != "static"
+    }
+    assert documented == routes
+
+
+def test_the_accuracy_stated_is_the_accuracy_measured() -> None:
+    scores = load_info("encoder").scores
+    for title, figures in scores.items():
+        low, high = figures["uar_interval_95"]
+        stated = f"| {title} | {figures['uar']:.1%} | {low:.1%} to {high:.1%} |"
+        assert stated in README, stated
+
+
+def test_every_picture_is_there() -> None:
+    for text, folder in ((README, ROOT), (_card(), ROOT / "models" / "encoder")):
+        for path in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text):
+            assert (folder / path).is_file(), path
+
+
+def _card() -> str:
+    return (ROOT / "models" / "encoder" / "MODEL_CARD.md").read_text(encoding="utf-8")

@@ -1,0 +1,59 @@
+"""The rule of the house: programs import `undertone`, never the other way round."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from undertone.settings import ROOT
+
+TOP_LEVEL = {path.stem for path in ROOT.glob("*.py")}
+PACKAGE = [*ROOT.glob("undertone/*.py")]
+SOURCES = [*ROOT.glob("*.py"), *PACKAGE, *ROOT.glob("tools/*.py")]
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def roots(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in imported(path)}
+
+
+@pytest.mark.parametrize("path", PACKAGE, ids=lambda path: path.name)
+def test_the_package_never_imports_the_top_level(path: Path) -> None:
+    assert not roots(path) & TOP_LEVEL
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_nobody_imports_app(path: Path) -> None:
+    assert "app" not in roots(path)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_nobody_draws_with_pyplot_or_loads_pickles(path: Path) -> None:
+    forbidden = {"matplotlib.pyplot", "pickle", "joblib.load", "dill", "shelve"}
+    assert not imported(path) & forbidden
+    assert "joblib.load(" not in path.read_text(encoding="utf-8")
+
+
+def test_the_web_process_never_needs_training_packages() -> None:
+    served = {"app", "feature_extractor", "emotion_recognizer"}
+    allowed_to_train = {"whisper", "model_card", "linear_head", "evaluation", "corpora"}
+    for path in SOURCES:
+        if path.stem in served or (
+            path.parent.name == "undertone" and path.stem not in allowed_to_train
+        ):
+            assert not roots(path) & {"torch", "onnx", "tqdm", "seaborn", "pandas"}, path
+            assert not imported(path) & {f"undertone.{name}" for name in allowed_to_train}, path
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_a_module_is_one_idea(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400

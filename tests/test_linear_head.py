@@ -1,0 +1,66 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from undertone.linear_head import fit_head, fit_temperature, possible_labels, with_temperature
+from undertone.onnx import one_thread_session
+
+pytest.importorskip("onnx", reason="requirements-train.txt is not installed")
+
+
+@pytest.fixture
+def clusters() -> tuple[np.ndarray, np.ndarray]:
+    """Three emotions, not in alphabetical order of appearance, as clusters in 5 dimensions."""
+    rng = np.random.default_rng(440)
+    centres = {"sad": 0.0, "angry": 2.0, "happy": 4.0}
+    emotions = np.repeat(list(centres), 60)
+    spread = rng.normal(size=(180, 5))
+    return spread + np.array([centres[name] for name in emotions])[:, None], emotions
+
+
+def one_corpus(emotions: np.ndarray) -> np.ndarray:
+    return np.full(len(emotions), "corpus")
+
+
+def test_it_agrees_with_scikit_learn(clusters: tuple[np.ndarray, np.ndarray]) -> None:
+    x, emotions = clusters
+    head = fit_head(x, emotions, one_corpus(emotions), strength=0.5)
+    reference = LogisticRegression(C=0.5, tol=1e-8).fit(StandardScaler().fit_transform(x), emotions)
+    assert head.labels == tuple(reference.classes_)
+    expected = reference.predict_proba(StandardScaler().fit_transform(x))
+    assert head.probabilities(x) == pytest.approx(expected, abs=2e-3)
+
+
+def test_columns_belong_to_their_labels(clusters: tuple[np.ndarray, np.ndarray]) -> None:
+    x, emotions = clusters
+    head = fit_head(x, emotions, one_corpus(emotions), strength=1.0)
+    answers = np.array(head.labels)[head.probabilities(x).argmax(axis=1)]
+    assert np.mean(answers == emotions) > 0.9
+
+
+def test_onnx_gives_the_same(clusters: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
+    x, emotions = clusters
+    head = with_temperature(fit_head(x, emotions, one_corpus(emotions), strength=1.0), 1.7)
+    head.export_onnx(tmp_path / "head.onnx")
+    session = one_thread_session(tmp_path / "head.onnx")
+    (got,) = session.run(None, {"embedding": x.astype(np.float32)})
+    assert got == pytest.approx(head.probabilities(x), abs=1e-5)
+
+
+def test_a_corpus_without_an_emotion_says_nothing_about_it() -> None:
+    emotions = np.array(["calm", "sad", "sad", "happy"])
+    corpora = np.array(["a", "a", "b", "b"])
+    offsets = possible_labels(emotions, corpora, ("calm", "happy", "sad"))
+    assert (offsets < -1e6).tolist() == [[False, True, False]] * 2 + [[True, False, False]] * 2
+
+
+def test_temperature_finds_what_was_put_in() -> None:
+    rng = np.random.default_rng(440)
+    labels = ("angry", "happy", "sad")
+    honest = rng.normal(scale=2.0, size=(20_000, 3))
+    p = np.exp(honest) / np.exp(honest).sum(axis=1, keepdims=True)
+    truth = np.array([rng.choice(labels, p=row) for row in p])
+    assert fit_temperature(3.0 * honest, truth, labels) == pytest.approx(3.0, rel=0.05)

@@ -1,0 +1,59 @@
+"""The HTML pages, as a client without JavaScript sees them."""
+
+import re
+
+from flask.testing import FlaskClient
+
+from tests import sounds
+from tests.conftest import upload, wav
+from tests.test_error_shape import BROWSER
+
+PAGES = ["/", "/nothing"]
+
+
+def test_upload_without_javascript(client: FlaskClient, voice_wav: bytes) -> None:
+    response = client.post("/result", **upload(voice_wav, "ałb.wav"), headers=BROWSER)
+    assert response.status_code == 303
+    assert re.fullmatch(r"/results/[\w-]{22}", response.headers["Location"])
+    page = client.get(response.headers["Location"], headers=BROWSER)
+    assert page.status_code == 200
+    html = page.get_data(as_text=True)
+    assert "ałb.wav" in html
+    assert html.count("data:image/png;base64,") == 2
+
+
+def test_a_long_recording_has_its_windows(client: FlaskClient) -> None:
+    data = wav(sounds.voice(20.0))
+    response = client.post("/result", **upload(data), headers=BROWSER, follow_redirects=True)
+    assert response.status_code == 200
+    assert "0:06" in response.get_data(as_text=True)
+
+
+def test_file_names_are_escaped(client: FlaskClient, voice_wav: bytes) -> None:
+    name = "<img src=x onerror=alert(1)>.wav"
+    response = client.post(
+        "/result", **upload(voice_wav, name), headers=BROWSER, follow_redirects=True
+    )
+    html = response.get_data(as_text=True)
+    assert "<img src=x" not in html
+    assert "&lt;img src=x" in html
+
+
+def test_nothing_inline_and_nothing_from_elsewhere(client: FlaskClient, voice_wav: bytes) -> None:
+    result = client.post("/result", **upload(voice_wav), headers=BROWSER).headers["Location"]
+    for path in [*PAGES, result]:
+        response = client.get(path, headers=BROWSER)
+        html = response.get_data(as_text=True)
+        policy = response.headers["Content-Security-Policy"]
+        assert "unsafe-inline" not in policy
+        assert "default-src 'none'" in policy
+        assert not re.search(r"<script(?![^>]*\bsrc=)", html)
+        assert not re.search(r"\sstyle=|\son[a-z]+=", html)
+        assert not re.search(r"(?:src|href)=[\"'](?:https?:)?//", html)
+
+
+def test_the_page_tells_its_limits(client: FlaskClient) -> None:
+    html = client.get("/").get_data(as_text=True)
+    assert 'data-max-bytes="2097152"' in html  # the configured limit, not the default
+    assert 'name="file"' in html
+    assert 'enctype="multipart/form-data"' in html

@@ -1,0 +1,16 @@
+#!/bin/sh
+# Makes sure that the browser tests have a browser: the one that is there, else Debian's where it
+# can be installed, else Playwright's own. Never fails: tests/test_browser.py says what is missing.
+for name in chromium chromium-browser google-chrome; do
+    command -v "$name" >/dev/null && exit 0
+done
+[ -n "$UNDERTONE_CHROMIUM" ] && exit 0
+if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+    echo "No Chromium here: installing Debian's for the browser tests."
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null &&
+        exit 0
+fi
+echo "No Chromium could be installed by apt-get: trying Playwright's own."
+.venv/bin/python -m playwright install chromium ||
+    echo "NO BROWSER: the browser tests cannot run; install Chromium or set UNDERTONE_CHROMIUM."
+exit 0

@@ -1,0 +1,117 @@
+"""The one path from the bytes of a recording to a stored analysis."""
+
+import secrets
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Protocol
+
+from undertone.audio import Audio, decode, envelope
+from undertone.emotions import DEFAULT_LABEL_SET
+from undertone.errors import UnknownModel
+from undertone.history import History
+from undertone.prediction import Analysis, Prediction, Segment
+from undertone.speech import find_speech
+
+MAX_FILENAME_CHARS = 200
+
+
+class Recognizer(Protocol):
+    """What the analyser needs of a recogniser."""
+
+    def listen(
+        self, audio: Audio, speech: tuple[tuple[float, float], ...] | None, n_labels: int
+    ) -> tuple[Prediction, tuple[Segment, ...]]:
+        """The prediction for the whole and those for its windows."""
+
+
+class Analyzer:
+    """Analyses recordings and remembers what was heard in them.
+
+    Parameters
+    ----------
+    recognizers : mapping of str to Recognizer
+        By model name.
+    default_model : str
+        The one that answers when none is asked for.
+    history : History
+    max_duration_s : float
+        Longer recordings are refused.
+    """
+
+    def __init__(
+        self,
+        recognizers: Mapping[str, Recognizer],
+        default_model: str,
+        history: History,
+        max_duration_s: float,
+    ) -> None:
+        self.recognizers = recognizers
+        self.default_model = default_model
+        self.history = history
+        self.max_duration_s = max_duration_s
+
+    def analyse(
+        self,
+        data: bytes,
+        filename: str,
+        model: str | None = None,
+        n_labels: int = DEFAULT_LABEL_SET,
+    ) -> Analysis:
+        """Decode, find the speech, recognise, store.
+
+        Parameters
+        ----------
+        data : bytes
+            A recording in any format that can be read.
+        filename : str
+            As the client gave it.
+        model : str, optional
+            Name of a model; the default one if not given.
+        n_labels : {7, 8, 6}
+            Set of emotions to answer in.
+
+        Raises
+        ------
+        AudioError
+            The recording cannot be used; each reason is a class of its own.
+        UnknownModel, UnknownLabels
+            There is no such model or set of emotions.
+        StoreError
+            The history cannot be written.
+        """
+        recognizer = self._recognizer(model or self.default_model)
+        audio = decode(data, max_duration_s=self.max_duration_s)
+        speech = find_speech(audio)
+        prediction, segments = recognizer.listen(audio, speech, n_labels)
+        analysis = Analysis(
+            id=secrets.token_urlsafe(16),
+            created_at=datetime.now(UTC),
+            filename=display_name(filename),
+            duration_s=round(audio.duration_s, 3),
+            speech_s=round(sum(end - start for start, end in speech), 3),
+            prediction=prediction,
+            segments=segments,
+            envelope=tuple(round(peak, 3) for peak in envelope(audio)),
+        )
+        self.history.add(analysis)
+        return analysis
+
+    def _recognizer(self, name: str) -> Recognizer:
+        try:
+            return self.recognizers[name]
+        except KeyError:
+            known = ", ".join(sorted(self.recognizers))
+            raise UnknownModel(
+                f"There is no model named {name[:40]!r}; installed: {known}."
+            ) from None
+
+
+def display_name(filename: str) -> str:
+    """A client's file name made fit to show: the last part of a path, printable, not too long.
+
+    It is only ever shown; no path on disk is made from it.
+    """
+    last = filename.replace("\\", "/").rsplit("/", 1)[-1]
+    printable = "".join(c for c in last if unicodedata.category(c)[0] != "C").strip()
+    return printable[:MAX_FILENAME_CHARS] or "recording"

@@ -1,0 +1,366 @@
+"""Bytes of any recording to mono samples at 16 kHz, within limits that hold while decoding.
+
+The rule: files are known by their content, never by their name; nothing but the bytes given is
+ever opened; and any bytes at all end in an `Audio` or in an `AudioError`.
+libsndfile reads uncompressed and lossless files; FFmpeg all others and what libsndfile refuses.
+"""
+
+import ctypes
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+
+from undertone.errors import (
+    AudioError,
+    EmptyFile,
+    NotAudio,
+    RecordingSilent,
+    RecordingTooLong,
+    RecordingTooShort,
+)
+
+SAMPLE_RATE = 16_000
+MIN_DURATION_S = 0.3
+SILENT_PEAK = 1e-3  # -60 dBFS: under it, 16-bit speech has fewer than six bits left
+MIN_RATE_HZ = 4_000  # under it, hardly a formant is left
+MAX_RATE_HZ = 768_000  # the fastest converters made
+MAX_CHANNELS = 64
+# Integers stored as float without scaling reach this; what is louder is damage.
+LOUDEST = 2.0**31
+BLOCK_SAMPLES = 2**17  # of all channels together: half a MiB of float32
+MAX_FFMPEG_BLOCK_BYTES = 64 * 2**20
+MAX_BAD_PACKETS = 1000  # an mp4 can name far more than anybody wants to wait for
+
+# libsndfile also takes scientific formats, which random bytes may look like.
+SNDFILE_FORMATS = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC"}
+# Ogg and MPEG: of chained streams libsndfile reads the first; its libmpg123 writes to stderr.
+FFMPEG_ONLY = (b"OggS", b"ID3", b"\xff")
+# No playlist (hls, concat, dash, ...) is among these: they would name other files or addresses.
+FFMPEG_FORMATS = (
+    "aac,ac3,aiff,amr,amrnb,amrwb,asf,au,avi,caf,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,w64,wav"
+)
+FFMPEG_CODECS = (
+    "aac,aac_latm,ac3,adpcm_g722,adpcm_ima_qt,adpcm_ima_wav,adpcm_ms,adpcm_swf,adpcm_yamaha,alac,"
+    "amrnb,amrwb,eac3,flac,gsm,gsm_ms,mp1float,mp2float,mp3float,opus,pcm_alaw,pcm_f32be,"
+    "pcm_f32le,pcm_f64be,pcm_f64le,pcm_mulaw,pcm_s16be,pcm_s16le,pcm_s24be,pcm_s24le,pcm_s32be,"
+    "pcm_s32le,pcm_s8,pcm_u8,speex,vorbis,wmav1,wmav2,wmapro"
+)
+
+Samples = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Audio:
+    """A recording, ready to be analysed.
+
+    Attributes
+    ----------
+    samples : np.ndarray [shape=(n,), dtype=float32]
+        Mono, -1 to 1, read-only.
+    sample_rate : int
+        In Hz.
+    """
+
+    samples: Samples
+    sample_rate: int = SAMPLE_RATE
+
+    def __post_init__(self) -> None:
+        samples = np.ascontiguousarray(self.samples, np.float32).view()
+        samples.flags.writeable = False
+        object.__setattr__(self, "samples", samples)
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.sample_rate
+
+
+def decode(data: bytes, *, max_duration_s: float = 1800.0) -> Audio:
+    """The recording in a file's bytes, as mono samples at 16 kHz.
+
+    Channels are averaged, unless they cancel each other out: then the loudest one is taken.
+    Samples that are not finite become 0; a recording that exceeds -1 to 1 is scaled into it.
+    Of a damaged or truncated file, what can be read is given.
+
+    Parameters
+    ----------
+    data : bytes
+        Content of a wav, aiff, mp3, flac, ogg, opus, m4a, mp4, aac, webm, amr or similar file; of
+        a video, the sound track.
+    max_duration_s : float > 0
+        Decoding stops where this is exceeded; no more than this is ever held in memory.
+
+    Raises
+    ------
+    EmptyFile
+        There are no bytes.
+    NotAudio
+        Nothing in the bytes can be read as sound.
+    RecordingTooLong
+        There are more than `max_duration_s` seconds of sound.
+    RecordingTooShort
+        There are less than 0.3 s of sound.
+    RecordingSilent
+        The peak, less any constant offset, is under -60 dBFS.
+    AudioError
+        The sample rate or number of channels is out of range.
+
+    Examples
+    --------
+    >>> decode(Path("hello.wav").read_bytes()).duration_s  # doctest: +SKIP
+    1.52
+    """
+    if not data:
+        raise EmptyFile("The file is empty (0 bytes). Choose or record it again.")
+    track = _read(data, max_duration_s)
+    if track.cancels_out:
+        track = _read(data, max_duration_s, channel=track.loudest_channel)
+    samples = np.frombuffer(track.samples, np.float32)
+    if round(len(samples) / SAMPLE_RATE, 2) < MIN_DURATION_S:
+        raise RecordingTooShort(
+            f"The recording lasts {len(samples) / SAMPLE_RATE:.2f} s; "
+            f"at least {MIN_DURATION_S} s of speech are needed. Record a few words."
+        )
+    highest, lowest = float(samples.max()), float(samples.min())
+    peak = (highest - lowest) / 2
+    if peak < SILENT_PEAK:
+        raise RecordingSilent(
+            f"The recording is silent (peak {20 * np.log10(max(peak, 1e-10)):.1f} dBFS; at least "
+            f"{20 * np.log10(SILENT_PEAK):.0f} is needed). Check the microphone and record again."
+        )
+    samples /= max(1.0, highest, -lowest)
+    return Audio(samples)
+
+
+def envelope(audio: Audio, n_points: int = 240) -> tuple[float, ...]:
+    """Peaks of the waveform in equal steps of time, 0 to 1 of the loudest.
+
+    Parameters
+    ----------
+    audio : Audio
+    n_points : int > 0
+        Number of steps.
+
+    Examples
+    --------
+    >>> envelope(Audio(np.array([0.1, -0.2, 0.4, 0.0], np.float32)), 2)
+    (0.5, 1.0)
+    """
+    n_samples = len(audio.samples)
+    if not n_samples:
+        return (0.0,) * n_points
+    starts = np.arange(n_points) * n_samples // n_points
+    peaks = np.maximum.reduceat(np.abs(audio.samples), starts)
+    return tuple((peaks / max(float(peaks.max()), 1e-12)).tolist())
+
+
+class _Track:
+    """Mono samples at 16 kHz, gathered from blocks of any rate and number of channels.
+
+    Parameters
+    ----------
+    max_duration_s : float > 0
+    channel : int, optional
+        Take this channel; the mean of all if not given.
+    """
+
+    def __init__(self, max_duration_s: float, channel: int | None = None) -> None:
+        self.samples = bytearray()  # of float32: grows in place, without a second copy at the end
+        self.is_whole = False
+        self._max_duration_s = max_duration_s
+        self._channel = channel
+        self._rate_hz = SAMPLE_RATE
+        self._resampler: soxr.ResampleStream | None = None
+        self._energy = np.zeros(MAX_CHANNELS)
+        self._mean_energy = 0.0
+        self._unrelated_energy = 0.0
+
+    def add(self, block: npt.NDArray[Any], rate_hz: int) -> None:
+        """Mix down, resample and keep one block, float [shape=(n, channels)]."""
+        n_channels = block.shape[1]
+        _check_layout(n_channels, rate_hz)
+        block = np.where(np.abs(block) <= LOUDEST, block, np.float32(0))  # NaN compares false
+        mean = block.mean(axis=1, dtype=np.float32)
+        energy = np.einsum("ij,ij->j", block, block, dtype=np.float64)
+        self._energy[:n_channels] += energy
+        self._mean_energy += float(np.dot(mean, mean))
+        self._unrelated_energy += float(energy.sum()) / n_channels**2
+        if rate_hz != self._rate_hz:
+            self.finish()
+            self._rate_hz = rate_hz
+            if rate_hz != SAMPLE_RATE:
+                self._resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE, 1)
+        mono = mean if self._channel is None else block[:, min(self._channel, n_channels - 1)]
+        self._keep(np.ascontiguousarray(mono, np.float32))
+
+    def finish(self) -> None:
+        """Take what the resampler still holds."""
+        if self._resampler:
+            self._keep(np.zeros(0, np.float32), last=True)
+            self._resampler = None
+        self._rate_hz = SAMPLE_RATE
+
+    def _keep(self, mono: Samples, last: bool = False) -> None:
+        if self._resampler:
+            mono = self._resampler.resample_chunk(mono, last=last)
+        self.samples += mono.tobytes()
+        if len(self.samples) > self._max_duration_s * SAMPLE_RATE * mono.itemsize:
+            raise RecordingTooLong(
+                f"The recording is longer than the {self._max_duration_s:g} s "
+                f"({self._max_duration_s / 60:.3g} min) that are accepted. Send a part of it."
+            )
+
+    @property
+    def cancels_out(self) -> bool:
+        """Whether the mean of the channels has far less energy than unrelated ones would leave."""
+        return self._mean_energy < 0.1 * self._unrelated_energy
+
+    @property
+    def loudest_channel(self) -> int:
+        """Index of the channel with the most energy."""
+        return int(self._energy.argmax())
+
+
+def _check_layout(n_channels: int, rate_hz: int) -> None:
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+        raise AudioError(
+            f"The recording has a sample rate of {rate_hz} Hz; {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz "
+            "can be used. Export it again, best at 16000 Hz."
+        )
+    if not 1 <= n_channels <= MAX_CHANNELS:
+        raise AudioError(
+            f"The recording has {n_channels} channels; 1 to {MAX_CHANNELS} can be used. "
+            "Export it again as mono."
+        )
+
+
+def _read(data: bytes, max_duration_s: float, channel: int | None = None) -> _Track:
+    """The longest track that one of the decoders gets out of the bytes."""
+    tracks: list[_Track] = []
+    decoders: tuple[Callable[[bytes, _Track], bool], ...] = (_with_libsndfile, _with_ffmpeg)
+    for decoder in decoders:
+        track = _Track(max_duration_s, channel)
+        is_known = decoder(data, track)
+        track.finish()
+        if is_known and (track.samples or track.is_whole):
+            tracks.append(track)
+        if track.samples and track.is_whole:
+            break
+    if not tracks:
+        raise NotAudio(
+            f"The file ({len(data)} bytes) cannot be read as sound: it is of no kind known here, "
+            "has no sound track, or is damaged. Send a wav, mp3, m4a, ogg, flac, webm or amr file."
+        )
+    return max(tracks, key=lambda track: len(track.samples))
+
+
+class _Memory(io.BytesIO):
+    """Bytes that stay where they are when a damaged header asks to go before their start."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        try:
+            return super().seek(offset, whence)
+        except (ValueError, OverflowError):  # would be printed, not raised, by libsndfile's wrapper
+            return self.tell()
+
+
+class _Stream(soundfile.SoundFile):  # type: ignore[misc]
+    """A sound file read from front to back: no seeking, no faith in its stated length."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _with_libsndfile(data: bytes, track: _Track) -> bool:
+    """Fill the track; False if this is not a recording that libsndfile knows."""
+    if data.startswith(FFMPEG_ONLY):
+        return False
+    is_known = False
+    try:
+        with _Stream(_Memory(data)) as file:
+            if file.format not in SNDFILE_FORMATS or file.subtype.startswith("MPEG"):
+                return False
+            is_known = True
+            _check_layout(file.channels, file.samplerate)
+            block = np.empty((BLOCK_SAMPLES // file.channels, file.channels), np.float32)
+            while len(part := file.read(out=block)):
+                track.add(part, file.samplerate)
+            track.is_whole = True
+    except soundfile.SoundFileError:
+        pass  # damaged: what came before is kept, and FFmpeg may get further
+    return is_known
+
+
+def _with_ffmpeg(data: bytes, track: _Track) -> bool:
+    """Fill the track; False if this is not a recording that FFmpeg knows."""
+    is_known = False
+    options = {
+        "format_whitelist": FFMPEG_FORMATS,
+        "codec_whitelist": FFMPEG_CODECS,
+        "max_streams": "32",
+    }
+    try:
+        with av.open(
+            io.BytesIO(data), "r", options=options, metadata_errors="replace", io_open=_refuse
+        ) as container:
+            stream = container.streams.best("audio")
+            if not isinstance(stream, av.AudioStream):
+                return False
+            if stream.codec_context.name not in FFMPEG_CODECS.split(","):
+                return False
+            is_known = True
+            stream.codec_context.thread_count = 1
+            n_bad = 0
+            for packet in container.demux(stream):
+                try:
+                    for frame in stream.decode(packet):
+                        track.add(_to_float(frame), frame.sample_rate)
+                except av.FFmpegError:
+                    n_bad += 1
+                    if n_bad > MAX_BAD_PACKETS:
+                        break
+            track.is_whole = not n_bad
+    except AudioError:
+        raise
+    except Exception:  # noqa: BLE001 whatever hostile bytes make of FFmpeg, they are damaged
+        pass
+    return is_known
+
+
+def _bound_ffmpeg_memory() -> None:
+    """Make FFmpeg refuse to reserve more at a time than a recording can need.
+
+    Otherwise an mp4 of 20 kB that claims 80 million samples has gigabytes of index.
+    """
+    try:
+        libavutil = ctypes.CDLL(av.packet.__file__)  # finds what the module itself is linked with
+        libavutil.av_max_alloc(ctypes.c_size_t(MAX_FFMPEG_BLOCK_BYTES))
+    except (OSError, AttributeError):
+        pass  # Windows does not search a module's own libraries; all other limits hold there
+
+
+_bound_ffmpeg_memory()
+
+
+def _refuse(url: str, flags: int, options: dict[str, str]) -> None:
+    """Stand in for FFmpeg's way to open further files and addresses."""
+    raise PermissionError(f"a recording may not open {url!r}")
+
+
+def _to_float(frame: av.AudioFrame) -> npt.NDArray[Any]:
+    """Samples of a frame as float [shape=(n, channels)], full scale 1."""
+    samples = frame.to_ndarray()
+    n_channels = frame.layout.nb_channels
+    samples = samples.T if frame.format.is_planar else samples.reshape(-1, n_channels)
+    if samples.dtype == np.uint8:
+        return (samples - np.float32(128)) / 128
+    if samples.dtype.kind == "i":
+        return samples / np.float32(2 ** (8 * samples.dtype.itemsize - 1))
+    return samples

@@ -1,0 +1,81 @@
+"""What the interface knows of each emotion: colour, words, valence, and which sets there are.
+
+Which emotions a model tells apart, and in which order, is the model's own matter
+(``model.json``); this table only says how to show one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Emotion:
+    """How one emotion is shown.
+
+    Attributes
+    ----------
+    name : str
+        The name that models and the API use.
+    colour : str
+        ``#rrggbb``; the set stays distinguishable with the common colour-vision deficiencies
+        (Okabe & Ito 2008, with grey for neutral and olive for calm).
+    meaning : str
+        One sentence on what is typically heard, for a non-expert.
+    valence : float
+        How pleasant the emotion is, from -1 to 1. Russell, "A circumplex model of affect",
+        J. Pers. Soc. Psychol. 39 (1980), read off its figure 2 and rounded to 0.1; calm,
+        neutral and disgust, which are not in it, are set to 0.5, 0 and -0.6.
+    """
+
+    name: str
+    colour: str
+    meaning: str
+    valence: float
+
+
+EMOTIONS: Mapping[str, Emotion] = {
+    emotion.name: emotion
+    for emotion in (
+        Emotion("angry", "#D55E00", "Loud, tense and hard-edged, often fast.", -0.7),
+        Emotion("disgust", "#009E73", "Drawn out and low, as if pushing something away.", -0.6),
+        Emotion("fear", "#CC79A7", "High, breathy and unsteady, often fast.", -0.6),
+        Emotion("happy", "#E69F00", "Bright and lively, with a pitch that moves a lot.", 0.9),
+        Emotion("neutral", "#7A7A7A", "Even in pitch, loudness and pace.", 0.0),
+        Emotion("sad", "#0072B2", "Quiet, slow and falling, with little energy.", -0.8),
+        Emotion("surprise", "#56B4E9", "A sudden high pitch that rises steeply.", 0.2),
+        Emotion("calm", "#8A8A00", "Soft, slow and relaxed.", 0.5),
+    )
+}
+
+# Emotion sets that can be read from a larger one: what is merged into what, and what is left out.
+_MERGE = {"calm": "neutral"}
+_LEFT_OUT = {8: frozenset[str](), 7: frozenset({"calm"}), 6: frozenset({"calm", "surprise"})}
+LABEL_SETS = tuple(_LEFT_OUT)
+DEFAULT_LABEL_SET = 7
+
+
+def reduce_probabilities(probabilities: Mapping[str, float], n_labels: int) -> dict[str, float]:
+    """Probabilities over a smaller set of emotions, read from those over a larger one.
+
+    Calm is added to neutral for 7; for 6, surprise is left out too and the rest is scaled to
+    sum to 1.
+
+    Parameters
+    ----------
+    probabilities : mapping of str to float
+        Sums to 1.
+    n_labels : {8, 7, 6}
+        The set that is wanted. A set larger than what the model knows changes nothing.
+
+    Returns
+    -------
+    dict of str to float
+        In the order of `probabilities`; sums to 1.
+    """
+    left_out = _LEFT_OUT[n_labels]
+    kept = {name: p for name, p in probabilities.items() if name not in left_out}
+    for name, target in _MERGE.items():
+        if name in left_out and name in probabilities and target in kept:
+            kept[target] += probabilities[name]
+    total = sum(kept.values())
+    return {name: p / total for name, p in kept.items()}

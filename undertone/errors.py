@@ -1,0 +1,135 @@
+"""Everything that can go wrong in a way the user can do something about.
+
+Domain code raises these and knows nothing of HTTP beyond the two class attributes; only the
+application turns them into an answer, always of the shape
+``{"error": <message>, "code": <code>, "status": <status>}``.
+A message is one sentence or two: what arrived, what is needed, what to do.
+"""
+
+
+class UndertoneError(Exception):
+    """Root of all errors whose message may be shown to the user.
+
+    Attributes
+    ----------
+    status : int
+        HTTP status of the answer.
+    code : str
+        Stable kebab-case name for programs.
+    message : str
+        Helpful sentence for people.
+    """
+
+    status = 500
+    code = "internal-error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def to_dict(self) -> dict[str, str | int]:
+        """The body of the JSON answer."""
+        return {"error": self.message, "code": self.code, "status": self.status}
+
+
+class SettingsError(UndertoneError):
+    """A setting has a value that cannot be used; the program does not start."""
+
+    code = "bad-setting"
+
+
+class BadRequest(UndertoneError):
+    """The request lacks something or holds a value that cannot be used."""
+
+    status = 400
+    code = "bad-request"
+
+
+class MissingFile(BadRequest):
+    """No recording came with the request."""
+
+    code = "missing-file"
+
+
+class UnknownModel(BadRequest):
+    """A model was asked for that is not installed."""
+
+    code = "unknown-model"
+
+
+class UnknownLabels(BadRequest):
+    """A set of emotions was asked for that the model cannot give."""
+
+    code = "unknown-labels"
+
+
+class AnalysisNotFound(UndertoneError):
+    """No stored analysis has this id."""
+
+    status = 404
+    code = "analysis-not-found"
+
+
+class AudioError(UndertoneError):
+    """The recording cannot be analysed as it is."""
+
+    status = 422
+    code = "audio-unusable"
+
+
+class EmptyFile(AudioError):
+    """The file holds no bytes."""
+
+    code = "file-empty"
+
+
+class NotAudio(AudioError):
+    """The bytes are not a recording that can be read."""
+
+    status = 415
+    code = "not-audio"
+
+
+class FileTooLarge(AudioError):
+    """The file has more bytes than allowed."""
+
+    status = 413
+    code = "file-too-large"
+
+
+class RecordingTooLong(AudioError):
+    """The recording lasts longer than allowed."""
+
+    status = 413
+    code = "recording-too-long"
+
+
+class RecordingTooShort(AudioError):
+    """The recording is too short to hear an emotion in."""
+
+    code = "recording-too-short"
+
+
+class RecordingSilent(AudioError):
+    """The recording holds (nearly) nothing but silence."""
+
+    code = "recording-silent"
+
+
+class NoSpeech(AudioError):
+    """The recording holds sound but nobody speaks."""
+
+    code = "no-speech"
+
+
+class ModelError(UndertoneError):
+    """A model folder is missing, damaged or does not fit this version."""
+
+    code = "model-unusable"
+
+
+class StoreError(UndertoneError):
+    """The history cannot be read or written at present."""
+
+    status = 503
+    code = "store-unavailable"

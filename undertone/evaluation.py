@@ -1,0 +1,157 @@
+"""What is measured of a model: always on speakers it was not trained on.
+
+UAR, unweighted average recall, is the mean of the recalls of the emotions (balanced accuracy).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix, f1_score, recall_score
+
+from undertone.emotions import reduce_probabilities
+
+Floats = NDArray[np.float64]
+Strings = NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Answers to clips of unseen speakers.
+
+    Attributes
+    ----------
+    labels : tuple of str
+    emotions, speakers, folds : array [n]
+        Truth, who spoke, and in which fold the clip was tested.
+    probabilities : array [n, n_labels]
+    """
+
+    labels: tuple[str, ...]
+    emotions: Strings
+    speakers: Strings
+    folds: NDArray[np.int64]
+    probabilities: Floats
+
+    @property
+    def answers(self) -> Strings:
+        """The most probable label of each clip."""
+        return np.take(np.array(self.labels), self.probabilities.argmax(axis=1))
+
+    @property
+    def confidences(self) -> Floats:
+        """Its probability."""
+        return np.asarray(self.probabilities.max(axis=1))
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether each answer is the truth."""
+        return np.asarray(self.answers == self.emotions)
+
+    def confusion(self) -> NDArray[np.int64]:
+        """Clips [truth, answer], both in the order of the labels."""
+        return np.asarray(confusion_matrix(self.emotions, self.answers, labels=self.labels))
+
+
+def reduced(outcome: Outcome, n_labels: int) -> Outcome:
+    """The outcome over a smaller label set, as the interface reads it (`reduce_probabilities`)."""
+    rows = [
+        reduce_probabilities(dict(zip(outcome.labels, row, strict=True)), n_labels)
+        for row in outcome.probabilities
+    ]
+    labels = tuple(rows[0])
+    truth = outcome.emotions
+    if "calm" not in labels:
+        truth = np.where(truth == "calm", "neutral", truth)
+    kept = np.isin(truth, labels)
+    return Outcome(
+        labels=labels,
+        emotions=truth[kept],
+        speakers=outcome.speakers[kept],
+        folds=outcome.folds[kept],
+        probabilities=np.array([list(row.values()) for row in rows])[kept],
+    )
+
+
+def uar(emotions: Strings, answers: Strings) -> float:
+    """Unweighted average recall over the emotions that occur in the truth, 0 to 1."""
+    present = np.unique(emotions)
+    return float(recall_score(emotions, answers, labels=present, average="macro", zero_division=0))
+
+
+def calibration_error(outcome: Outcome, n_bins: int = 15) -> float:
+    """Expected calibration error over bins of equal mass, 0 to 1.
+
+    Nixon et al., "Measuring calibration in deep learning", CVPR workshops 2019.
+    """
+    order = np.argsort(outcome.confidences)
+    bins = [part for part in np.array_split(order, n_bins) if len(part)]
+    gaps = [
+        abs(outcome.confidences[part].mean() - outcome.right[part].mean()) * len(part)
+        for part in bins
+    ]
+    return float(sum(gaps) / len(order))
+
+
+def speaker_interval(outcome: Outcome, n_resamples: int = 2000, seed: int = 0) -> list[float]:
+    """95 % interval of the UAR when speakers are drawn anew (percentile bootstrap)."""
+    rng = np.random.default_rng(seed)
+    speakers = np.unique(outcome.speakers)
+    n = len(outcome.labels)
+    tables = []
+    for speaker in speakers:
+        mine = outcome.speakers == speaker
+        tables.append(
+            confusion_matrix(outcome.emotions[mine], outcome.answers[mine], labels=outcome.labels)
+        )
+    stacked = np.array(tables).reshape(len(speakers), n, n)
+    values = []
+    for _ in range(n_resamples):
+        table = stacked[rng.integers(len(speakers), size=len(speakers))].sum(axis=0)
+        present = table.sum(axis=1) > 0
+        recalls = table.diagonal()[present] / table.sum(axis=1)[present]
+        values.append(recalls.mean())
+    return [float(value) for value in np.percentile(values, [2.5, 97.5])]
+
+
+def threshold_for_risk(outcome: Outcome, risk: float) -> float:
+    """The lowest confidence from which on answers are wrong in at most `risk` of the cases.
+
+    Returns
+    -------
+    float
+        Just over 1 when no confidence is high enough.
+    """
+    order = np.argsort(-outcome.confidences)
+    wrong_share = np.cumsum(~outcome.right[order]) / np.arange(1, len(order) + 1)
+    good = np.flatnonzero(wrong_share <= risk)
+    return float(outcome.confidences[order][good[-1]]) if len(good) else 1.01
+
+
+def summary(outcome: Outcome) -> dict[str, object]:
+    """All figures of an outcome, ready for ``model.json``; shares from 0 to 1."""
+    by_fold = [
+        uar(outcome.emotions[outcome.folds == fold], outcome.answers[outcome.folds == fold])
+        for fold in np.unique(outcome.folds)
+    ]
+    recalls = recall_score(
+        outcome.emotions, outcome.answers, labels=outcome.labels, average=None, zero_division=0
+    )
+    return {
+        "n_clips": len(outcome.emotions),
+        "n_speakers": len(np.unique(outcome.speakers)),
+        "uar": round(uar(outcome.emotions, outcome.answers), 4),
+        "uar_interval_95": [round(value, 4) for value in speaker_interval(outcome)],
+        "uar_fold_mean": round(float(np.mean(by_fold)), 4),
+        "uar_fold_sd": round(float(np.std(by_fold)), 4),
+        "accuracy": round(float(outcome.right.mean()), 4),
+        "macro_f1": round(
+            float(f1_score(outcome.emotions, outcome.answers, average="macro", zero_division=0)), 4
+        ),
+        "calibration_error": round(calibration_error(outcome), 4),
+        "recall": {
+            label: round(float(value), 4)
+            for label, value in zip(outcome.labels, recalls, strict=True)
+        },
+        "confusion": outcome.confusion().tolist(),
+    }

@@ -1,0 +1,165 @@
+"""A calibrated linear classifier on embeddings, trained over corpora that differ in emotions."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize, minimize_scalar
+from scipy.special import log_softmax, softmax
+
+Floats = NDArray[np.float64]
+Strings = NDArray[np.str_]
+
+_IMPOSSIBLE = -1e9
+
+
+@dataclass(frozen=True)
+class LinearHead:
+    """Embedding to probabilities: ``softmax((embedding @ weights + bias) / temperature)``.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        Emotions in the order of the columns.
+    weights : array [n_features, n_labels]
+    bias : array [n_labels]
+    temperature : float
+        Over 1 makes answers less sure. Guo et al., "On calibration of modern neural networks",
+        ICML 2017.
+    """
+
+    labels: tuple[str, ...]
+    weights: Floats
+    bias: Floats
+    temperature: float = 1.0
+
+    def logits(self, embeddings: Floats) -> Floats:
+        """Scores [n, n_labels] before the softmax, temperature applied."""
+        scores: Floats = (embeddings @ self.weights + self.bias) / self.temperature
+        return scores
+
+    def probabilities(self, embeddings: Floats) -> Floats:
+        """Probabilities [n, n_labels]; each row sums to 1."""
+        return np.asarray(softmax(self.logits(embeddings), axis=1))
+
+    def export_onnx(self, path: Path) -> None:
+        """Write ``embedding`` [n, n_features] to ``probabilities`` [n, n_labels] as ONNX."""
+        from onnx import TensorProto, checker, helper, numpy_helper, save
+
+        constants = {
+            "weights": (self.weights / self.temperature).astype(np.float32),
+            "bias": (self.bias / self.temperature).astype(np.float32),
+        }
+        n_features, n_labels = self.weights.shape
+        graph = helper.make_graph(
+            [
+                helper.make_node("Gemm", ["embedding", "weights", "bias"], ["scores"]),
+                helper.make_node("Softmax", ["scores"], ["probabilities"], axis=1),
+            ],
+            "head",
+            [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", n_features])],
+            [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", n_labels])],
+            [numpy_helper.from_array(value, name) for name, value in constants.items()],
+        )
+        opset = [helper.make_opsetid("", 17)]
+        model = helper.make_model(graph, opset_imports=opset, ir_version=8)
+        checker.check_model(model)
+        save(model, str(path))
+
+
+def possible_labels(emotions: Strings, corpora: Strings, labels: tuple[str, ...]) -> Floats:
+    """What to add to the scores of each clip so that only its corpus's emotions compete.
+
+    A corpus without calm says nothing about calm: its neutral clips may well sound calm. Letting
+    all labels compete would teach the model to tell corpora apart.
+
+    Returns
+    -------
+    array [n, n_labels]
+        0 where the clip's corpus has the emotion, a large negative number where it has not.
+    """
+    offsets = np.zeros((len(emotions), len(labels)))
+    for corpus in np.unique(corpora):
+        present = set(emotions[corpora == corpus])
+        row = [0.0 if label in present else _IMPOSSIBLE for label in labels]
+        offsets[corpora == corpus] = row
+    return offsets
+
+
+def fit_head(
+    embeddings: Floats, emotions: Strings, corpora: Strings, *, strength: float
+) -> LinearHead:
+    """Multinomial logistic regression on standardised embeddings, its scaling folded in.
+
+    Parameters
+    ----------
+    embeddings : array [n, n_features]
+    emotions, corpora : array [n]
+        Label and corpus of each clip; see `possible_labels`.
+    strength : float
+        Inverse of the L2 penalty (scikit-learn's ``C``).
+
+    Returns
+    -------
+    LinearHead
+        With the labels sorted by name and temperature 1.
+    """
+    labels = tuple(str(label) for label in np.unique(emotions))
+    mean, scale = embeddings.mean(axis=0), embeddings.std(axis=0) + 1e-6
+    standard = ((embeddings - mean) / scale).astype(np.float32)
+    target = np.searchsorted(labels, emotions)
+    offsets = possible_labels(emotions, corpora, labels).astype(np.float32)
+    rows = np.arange(len(target))
+    n_features, n_labels = standard.shape[1], len(labels)
+
+    def loss_and_gradient(flat: Floats) -> tuple[float, Floats]:
+        matrix = flat.reshape(n_features + 1, n_labels).astype(np.float32)
+        log_p = log_softmax(standard @ matrix[:-1] + matrix[-1] + offsets, axis=1)
+        error = np.exp(log_p)
+        error[rows, target] -= 1
+        gradient = np.vstack([standard.T @ error, error.sum(axis=0)]).astype(np.float64)
+        penalised = flat.copy()
+        penalised[-n_labels:] = 0  # the bias is free
+        gradient += penalised.reshape(gradient.shape) / strength
+        loss = -float(log_p[rows, target].sum()) + float(penalised @ penalised) / (2 * strength)
+        return loss, gradient.ravel()
+
+    start = np.zeros((n_features + 1) * n_labels)
+    found = minimize(
+        loss_and_gradient, start, jac=True, method="L-BFGS-B", options={"maxiter": 200}
+    )
+    matrix = found.x.reshape(n_features + 1, n_labels)
+    weights = matrix[:-1] / scale[:, np.newaxis]
+    return LinearHead(labels, weights, matrix[-1] - mean @ weights)
+
+
+def fit_temperature(logits: Floats, emotions: Strings, labels: tuple[str, ...]) -> float:
+    """The temperature at which held-out clips are most probable.
+
+    Scored over the label set that the interface shows, calm added to neutral, so that a corpus
+    without calm can take part.
+
+    Parameters
+    ----------
+    logits : array [n, n_labels]
+        Of clips whose speakers the head was not trained on.
+    """
+    target = np.searchsorted(labels, emotions)
+    accepted = np.zeros_like(logits, dtype=bool)
+    accepted[np.arange(len(target)), target] = True
+    if "calm" in labels:
+        unrested = ~np.isin(emotions, ["calm", "neutral"])
+        both = np.isin(labels, ["calm", "neutral"])
+        accepted |= both & ~unrested[:, np.newaxis]
+
+    def loss(log_temperature: float) -> float:
+        p = softmax(logits / np.exp(log_temperature), axis=1)
+        return -float(np.log((p * accepted).sum(axis=1) + 1e-12).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-2, 3), method="bounded").x))
+
+
+def with_temperature(head: LinearHead, temperature: float) -> LinearHead:
+    """The same head with another temperature."""
+    return replace(head, temperature=temperature)

@@ -1,0 +1,140 @@
+"""The model card: ``MODEL_CARD.md`` and its plots, generated from what was measured."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import seaborn
+from matplotlib.figure import Figure
+
+from undertone.corpora import CORPORA, Clip
+from undertone.model_store import ModelInfo
+
+_TEMPLATE = """# Model card: {name}
+
+{summary}
+
+## What it is
+
+A frozen speech encoder ({extractor}: the first three blocks of OpenAI's Whisper base, 11 million
+parameters, matrices in int8; MIT licence), mean and standard deviation over time of each block's
+output ({n_features} numbers), and multinomial logistic regression over {n_labels} emotions
+({labels}) whose probabilities are calibrated by one temperature. Recordings are cut to the part in
+which somebody speaks, with half a second around it; the level of a recording makes no difference.
+Made by `tools/make_encoder.py` and `model_trainer.py`.
+
+## Training data
+
+{corpora}
+
+The shipped weights were trained on all speakers of these corpora by the recipe measured below.
+The audio's licences restrict what may be done with models trained on it: RAVDESS is for
+non-commercial use (CC BY-NC-SA 4.0), so **treat these weights as for non-commercial use** unless
+you train them again without it. CREMA-D: Open Database License. The code is MIT.
+
+## How well it works on voices it has not heard
+
+Every figure is speaker-independent: a clip is answered by a model that has heard no clip of its
+speaker. The temperature is chosen inside the training speakers. UAR is the mean of the recalls of
+the emotions; its interval is a 95 % bootstrap over speakers; ± is the standard deviation over
+folds. Calibration error: 15 bins of equal mass.
+
+{scores}
+
+{details}
+## When it is uncertain
+
+An answer is marked `uncertain` when its confidence is under {thresholds}. The thresholds were
+chosen on held-out training speakers so that unmarked answers are wrong in at most {risk:.0%} of
+the cases *on such recordings*; on other material expect more errors.
+
+## What it does not know
+
+- It has heard actors only, in quiet rooms, speaking North American English. Real feelings are
+  weaker and mixed; other languages, rooms, microphones, children and old age were not measured.
+- It hears how something is said, not what is said, and not what somebody feels.
+- CREMA-D's labels are what the actor was told to play; listeners who only heard the clips agreed
+  with them in 41 % of the cases.
+- Do not use it to judge people: not for employment, school, credit, policing or medicine. In the
+  EU such uses at work and in education are prohibited (AI Act, article 5).
+
+Trained on {created_on} with {versions}.
+"""
+
+
+def write(info: ModelInfo, clips: list[Clip], stated_risk: float, folder: Path) -> None:
+    """Write the card and a confusion matrix for each protocol into `folder`."""
+    details = []
+    for title, figures in info.scores.items():
+        picture = "confusion-" + title.replace(", ", "-").replace(" ", "-") + ".png"
+        labels = list(figures["recall"])
+        plot_confusion(np.array(figures["confusion"]), labels, folder / picture)
+        recalls = ", ".join(f"{label} {value:.0%}" for label, value in figures["recall"].items())
+        details.append(f"### {title}\n\nRecall: {recalls}.\n\n![Confusion matrix]({picture})\n")
+    best = next(iter(info.scores.items()))
+    card = _TEMPLATE.format(
+        name=info.name,
+        summary=(
+            f"Recognises {len(info.labels)} emotions in speech. On speakers it has not heard "
+            f"(protocol {best[0]}) it reaches {best[1]['uar']:.1%} unweighted average recall."
+        ),
+        extractor=info.extractor["id"],
+        n_features=info.extractor["n_features"],
+        n_labels=len(info.labels),
+        labels=", ".join(info.labels),
+        corpora=_corpora_table(clips),
+        scores=_scores_table(info.scores),
+        details="\n".join(details),
+        thresholds=", ".join(f"{t:.2f} ({n} emotions)" for n, t in info.uncertain_below.items()),
+        risk=stated_risk,
+        created_on=info.created_on,
+        versions=", ".join(f"{name} {number}" for name, number in info.versions.items()),
+    )
+    (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+
+
+def plot_confusion(table: np.ndarray, labels: list[str], path: Path) -> None:
+    """Save a confusion matrix [truth, answer] as shares of each row."""
+    figure = Figure(figsize=(6, 5), dpi=80, layout="constrained")
+    axes = figure.add_subplot()
+    seaborn.heatmap(
+        100 * table / table.sum(axis=1, keepdims=True),
+        annot=True, fmt=".0f", cmap="Blues", vmin=0, vmax=100, cbar=False, square=True,
+        xticklabels=labels, yticklabels=labels, ax=axes,
+    )  # fmt: skip
+    axes.set(xlabel="answer", ylabel="played emotion", title="% of each row")
+    figure.savefig(path)
+
+
+def _corpora_table(clips: list[Clip]) -> str:
+    rows = [
+        "| corpus | clips | speakers | emotions | licence of the audio |",
+        "|---|--:|--:|--:|---|",
+    ]
+    for name in sorted({clip.corpus for clip in clips}):
+        own = [clip for clip in clips if clip.corpus == name]
+        counts = Counter(clip.emotion for clip in own)
+        speakers = {clip.speaker for clip in own}
+        corpus = CORPORA[name]
+        rows.append(
+            f"| {corpus.title} | {len(own)} | {len(speakers)} | {len(counts)} | {corpus.licence} |"
+        )
+    return "\n".join(rows)
+
+
+def _scores_table(scores: dict[str, Any]) -> str:
+    rows = [
+        "| protocol | clips | UAR % | 95 % interval | folds | accuracy % | macro F1 % "
+        "| calibration error |",
+        "|---|--:|--:|---|---|--:|--:|--:|",
+    ]
+    for title, s in scores.items():
+        low, high = s["uar_interval_95"]
+        rows.append(
+            f"| {title} | {s['n_clips']} | {100 * s['uar']:.1f} | {100 * low:.1f} to "
+            f"{100 * high:.1f} | {100 * s['uar_fold_mean']:.1f} ± {100 * s['uar_fold_sd']:.1f} | "
+            f"{100 * s['accuracy']:.1f} | {100 * s['macro_f1']:.1f} | "
+            f"{s['calibration_error']:.3f} |"
+        )
+    return "\n".join(rows)

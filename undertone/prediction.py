@@ -1,0 +1,132 @@
+"""The frozen types that cross borders: what was heard, when, and in which recording."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from undertone.emotions import EMOTIONS
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model hears in one utterance.
+
+    Attributes
+    ----------
+    label : str
+        The most probable emotion.
+    confidence : float
+        Its calibrated probability, 0 to 1.
+    probabilities : dict of str to float
+        One entry for each emotion, in the model's order; sums to 1.
+    model : str
+        Name of the model.
+    uncertain : bool
+        Whether the confidence is under the model's threshold: the label is then a guess.
+    """
+
+    label: str
+    confidence: float
+    probabilities: dict[str, float]
+    model: str
+    uncertain: bool
+
+    @property
+    def ranked(self) -> list[tuple[str, float]]:
+        """Emotions and their probabilities, the most probable first."""
+        return sorted(self.probabilities.items(), key=lambda item: -item[1])
+
+    @property
+    def sentiment(self) -> dict[str, str | float]:
+        """Expected valence, -1 to 1, and the word for it (neutral within 0.2 of zero)."""
+        score = sum(p * EMOTIONS[name].valence for name, p in self.probabilities.items())
+        label = "positive" if score > 0.2 else "negative" if score < -0.2 else "neutral"
+        return {"label": label, "score": round(score, 4)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields and the sentiment, ready for JSON."""
+        return {**asdict(self), "sentiment": self.sentiment}
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a recording and what is heard in it; times in seconds from its start."""
+
+    start_s: float
+    end_s: float
+    prediction: Prediction
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, ready for JSON."""
+        return {
+            "start_s": self.start_s,
+            "end_s": self.end_s,
+            "prediction": self.prediction.to_dict(),
+        }
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One analysed recording.
+
+    Attributes
+    ----------
+    id : str
+        Unguessable (128 random bits), safe in a URL.
+    created_at : datetime
+        In UTC.
+    filename : str
+        The name the client gave, for showing only; it never names a path.
+    duration_s : float
+        Of the whole recording.
+    speech_s : float
+        Of the part in which somebody speaks.
+    prediction : Prediction
+        For the recording as a whole.
+    segments : tuple of Segment
+        Windows of a long recording in their order; empty for a short one.
+    envelope : tuple of float
+        Peaks of the waveform in equal steps, 0 to 1, relative to the loudest.
+    """
+
+    id: str
+    created_at: datetime
+    filename: str
+    duration_s: float
+    speech_s: float
+    prediction: Prediction
+    segments: tuple[Segment, ...]
+    envelope: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, ready for JSON."""
+        return {
+            "id": self.id,
+            "created_at": self.created_at.isoformat(),
+            "filename": self.filename,
+            "duration_s": self.duration_s,
+            "speech_s": self.speech_s,
+            "prediction": self.prediction.to_dict(),
+            "segments": [segment.to_dict() for segment in self.segments],
+            "envelope": list(self.envelope),
+        }
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> "Analysis":
+        """The inverse of `to_dict`."""
+
+        def prediction(fields: dict[str, Any]) -> Prediction:
+            return Prediction(**{k: v for k, v in fields.items() if k != "sentiment"})
+
+        return cls(
+            **{
+                **document,
+                "created_at": datetime.fromisoformat(document["created_at"]),
+                "prediction": prediction(document["prediction"]),
+                "segments": tuple(
+                    Segment(s["start_s"], s["end_s"], prediction(s["prediction"]))
+                    for s in document["segments"]
+                ),
+                "envelope": tuple(document["envelope"]),
+            }
+        )

@@ -1,0 +1,130 @@
+"""Every setting, typed, read once from the environment, refused by name when wrong."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from undertone.errors import SettingsError
+
+ROOT = Path(__file__).resolve().parent.parent
+MIB = 1024 * 1024
+T = TypeVar("T")
+
+
+def _text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("text that is not empty")
+    return value.strip()
+
+
+def _path(value: str) -> Path:
+    return Path(_text(value)).expanduser().resolve()
+
+
+def _boolean(value: str) -> bool:
+    known = {"1": True, "true": True, "yes": True, "on": True}
+    known |= {"0": False, "false": False, "no": False, "off": False, "": False}
+    if value.strip().lower() not in known:
+        raise ValueError("one of true, false, 1, 0, yes, no, on, off")
+    return known[value.strip().lower()]
+
+
+def _number(kind: Callable[[str], T], least: float, most: float) -> Callable[[str], T]:
+    """A parser of `kind` (int or float) that takes values from `least` to `most`."""
+    what = "a whole number" if kind is int else "a number"
+
+    def parse(value: str) -> T:
+        wanted = f"{what} from {least:g} to {most:g}"
+        try:
+            number: Any = kind(value)
+        except ValueError:
+            raise ValueError(wanted) from None
+        if not least <= number <= most:
+            raise ValueError(wanted)
+        return number  # type: ignore[no-any-return]
+
+    return parse
+
+
+def _setting(
+    default: Any, parse: Callable[[str], Any], meaning: str, name: str = "", older: str = ""
+) -> Any:
+    """A dataclass field that knows how to read itself from the environment.
+
+    `name` stands for ``UNDERTONE_<FIELD>`` where another is the custom; `older` is a name
+    that is honoured when the current one is not set.
+    """
+    metadata = {"parse": parse, "meaning": meaning, "name": name, "older": older}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings; each field's environment variable is ``UNDERTONE_<FIELD>`` or as stated."""
+
+    host: str = _setting("127.0.0.1", _text, "address to listen on")
+    port: int = _setting(5000, _number(int, 0, 65535), "port to listen on; 0 takes a free one")
+    threads: int = _setting(8, _number(int, 1, 256), "requests worked on at the same time")
+    data_dir: Path = _setting(
+        ROOT / "data", _path, "the only folder written to at run time (history)"
+    )
+    model: str = _setting("encoder", _text, "model that answers when none is asked for")
+    max_upload_mb: float = _setting(
+        50.0, _number(float, 0.001, 10_000), "largest file accepted, in MiB"
+    )
+    max_duration_s: float = _setting(
+        1800.0, _number(float, 1, 86_400), "longest recording accepted, in seconds"
+    )
+    debug: bool = _setting(
+        False, _boolean, "reload on changes and log more; never on a public address",
+        older="FLASK_DEBUG",
+    )  # fmt: skip
+    database_url: str = _setting(
+        "", str, "SQLAlchemy URL of the history; empty: SQLite in the data folder",
+        name="DATABASE_URL",
+    )  # fmt: skip
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """Settings from environment variables, defaults where one is not set.
+
+        Raises
+        ------
+        SettingsError
+            A value cannot be used; the message names the variable, the value and what it takes.
+        """
+        values: dict[str, Any] = {}
+        for setting in fields(cls):
+            for name in (variable(setting.name), setting.metadata["older"]):
+                if name and name in environ:
+                    values[setting.name] = _parsed(name, environ[name], setting.metadata["parse"])
+                    break
+        if "max_upload_mb" not in values and "MAX_CONTENT_LENGTH" in environ:
+            parse = _number(int, 1024, 10_000 * MIB)
+            size = _parsed("MAX_CONTENT_LENGTH", environ["MAX_CONTENT_LENGTH"], parse)
+            values["max_upload_mb"] = size / MIB
+        return cls(**values)
+
+    @property
+    def max_upload_bytes(self) -> int:
+        """Largest file accepted, in bytes."""
+        return int(self.max_upload_mb * MIB)
+
+    @property
+    def store_url(self) -> str:
+        """SQLAlchemy URL of the history."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'undertone.sqlite3'}"
+
+
+def variable(field_name: str) -> str:
+    """Name of the environment variable of a field of `Settings`."""
+    named = {setting.name: setting.metadata["name"] for setting in fields(Settings)}
+    return named[field_name] or f"UNDERTONE_{field_name.upper()}"
+
+
+def _parsed(name: str, value: str, parse: Callable[[str], T]) -> T:
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise SettingsError(f"{name}={value!r} cannot be used: it takes {error}.") from None

