@@ -191,6 +191,7 @@ def serve(settings: Settings) -> None:
                 "workers": 1,
                 "threads": settings.threads,
                 "worker_tmp_dir": str(settings.data_dir),
+                "control_socket_disable": True,  # it would lie in the home folder
                 "timeout": 120,
                 "graceful_timeout": 30,
                 "reload": settings.debug,

@@ -142,11 +142,12 @@ def test_a_program_gets_json(client: FlaskClient, accept: str | None) -> None:
 
 
 def test_the_form_shows_the_error_with_its_status(client: FlaskClient) -> None:
-    response = client.post("/result", **upload(b"words", "words.wav"), headers=BROWSER)
-    assert response.status_code == 415
-    page = response.get_data(as_text=True)
-    assert 'role="alert"' in page
-    assert 'action="/result"' in page
+    for data, status in ((b"words", 415), (b"0" * 3_000_000, 413)):
+        response = client.post("/result", **upload(data, "words.wav"), headers=BROWSER)
+        assert response.status_code == status
+        page = response.get_data(as_text=True)
+        assert 'role="alert"' in page
+        assert 'action="/result"' in page
 
 
 def test_a_model_that_is_not_there_stops_the_start(tmp_path: Path) -> None:

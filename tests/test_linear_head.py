@@ -8,8 +8,6 @@ from sklearn.preprocessing import StandardScaler
 from undertone.linear_head import fit_head, fit_temperature, possible_labels, with_temperature
 from undertone.onnx import one_thread_session
 
-pytest.importorskip("onnx", reason="requirements-train.txt is not installed")
-
 
 @pytest.fixture
 def clusters() -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ Which emotions a model tells apart, and in which order, is the model's own matte
 (``model.json``); this table only says how to show one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 
@@ -55,17 +55,15 @@ DEFAULT_LABEL_SET = 7
 
 
 def reduce_probabilities(probabilities: Mapping[str, float], n_labels: int) -> dict[str, float]:
-    """Probabilities over a smaller set of emotions, read from those over a larger one.
-
-    Calm is added to neutral for 7; for 6, surprise is left out too and the rest is scaled to
-    sum to 1.
+    """Probabilities over one of the interface's sets of emotions; see `restrict_probabilities`.
 
     Parameters
     ----------
     probabilities : mapping of str to float
         Sums to 1.
     n_labels : {8, 7, 6}
-        The set that is wanted. A set larger than what the model knows changes nothing.
+        7 is without calm, 6 without calm and surprise. A set larger than what the model knows
+        changes nothing.
 
     Returns
     -------
@@ -73,9 +71,20 @@ def reduce_probabilities(probabilities: Mapping[str, float], n_labels: int) -> d
         In the order of `probabilities`; sums to 1.
     """
     left_out = _LEFT_OUT[n_labels]
-    kept = {name: p for name, p in probabilities.items() if name not in left_out}
+    return restrict_probabilities(probabilities, set(probabilities) - left_out)
+
+
+def restrict_probabilities(
+    probabilities: Mapping[str, float], kept: Collection[str]
+) -> dict[str, float]:
+    """Probabilities over some of the emotions, read from those over more.
+
+    Calm, if left out, is added to neutral; other emotions left out are dropped and the rest is
+    scaled to sum to 1.
+    """
+    remaining = {name: p for name, p in probabilities.items() if name in kept}
     for name, target in _MERGE.items():
-        if name in left_out and name in probabilities and target in kept:
-            kept[target] += probabilities[name]
-    total = sum(kept.values())
-    return {name: p / total for name, p in kept.items()}
+        if name not in kept and target in remaining:
+            remaining[target] += probabilities.get(name, 0.0)
+    total = sum(remaining.values())
+    return {name: p / total for name, p in remaining.items()}

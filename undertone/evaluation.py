@@ -3,13 +3,14 @@
 UAR, unweighted average recall, is the mean of the recalls of the emotions (balanced accuracy).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, f1_score, recall_score
 
-from undertone.emotions import reduce_probabilities
+from undertone.emotions import reduce_probabilities, restrict_probabilities
 
 Floats = NDArray[np.float64]
 Strings = NDArray[np.str_]
@@ -36,7 +37,8 @@ class Outcome:
     @property
     def answers(self) -> Strings:
         """The most probable label of each clip."""
-        return np.take(np.array(self.labels), self.probabilities.argmax(axis=1))
+        answers: Strings = np.array(self.labels)[self.probabilities.argmax(axis=1)]
+        return answers
 
     @property
     def confidences(self) -> Floats:
@@ -53,24 +55,32 @@ class Outcome:
         return np.asarray(confusion_matrix(self.emotions, self.answers, labels=self.labels))
 
 
-def reduced(outcome: Outcome, n_labels: int) -> Outcome:
-    """The outcome over a smaller label set, as the interface reads it (`reduce_probabilities`)."""
+def restricted(outcome: Outcome, kept: Collection[str]) -> Outcome:
+    """The outcome over some of its emotions, as the interface reads it.
+
+    Clips of other emotions are left out, but calm ones, if calm is not kept, count as neutral.
+    """
     rows = [
-        reduce_probabilities(dict(zip(outcome.labels, row, strict=True)), n_labels)
+        restrict_probabilities(dict(zip(outcome.labels, row, strict=True)), kept)
         for row in outcome.probabilities
     ]
-    labels = tuple(rows[0])
     truth = outcome.emotions
-    if "calm" not in labels:
+    if "calm" not in kept:
         truth = np.where(truth == "calm", "neutral", truth)
-    kept = np.isin(truth, labels)
+    clips = np.isin(truth, list(kept))
     return Outcome(
-        labels=labels,
-        emotions=truth[kept],
-        speakers=outcome.speakers[kept],
-        folds=outcome.folds[kept],
-        probabilities=np.array([list(row.values()) for row in rows])[kept],
+        labels=tuple(rows[0]),
+        emotions=truth[clips],
+        speakers=outcome.speakers[clips],
+        folds=outcome.folds[clips],
+        probabilities=np.array([list(row.values()) for row in rows])[clips],
     )
+
+
+def reduced(outcome: Outcome, n_labels: int) -> Outcome:
+    """The outcome over one of the interface's sets of emotions."""
+    even = dict.fromkeys(outcome.labels, 1.0)
+    return restricted(outcome, set(reduce_probabilities(even, n_labels)))
 
 
 def uar(emotions: Strings, answers: Strings) -> float:

@@ -4,6 +4,7 @@ import io
 from typing import IO
 
 from flask import Request, current_app, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from undertone.analysis import Analyzer
 from undertone.emotions import DEFAULT_LABEL_SET, LABEL_SETS
@@ -43,12 +44,17 @@ def analyse_upload(field: str = "file") -> Analysis:
     ------
     MissingFile
         The field is not there, or no file was chosen in it.
+    FileTooLarge
+        The body is over the limit.
     UndertoneError
         Whatever `Analyzer.analyse` raises.
     """
+    try:
+        upload = request.files.get(field)
+    except RequestEntityTooLarge:
+        raise too_large(current_app.config["SETTINGS"].max_upload_bytes) from None
     model = request.values.get("model") or None
     n_labels = _label_set(request.values.get("labels"))
-    upload = request.files.get(field)
     if upload is None or not (upload.filename or upload.content_length):
         raise MissingFile(
             f"No recording came with the request: send it as multipart/form-data in the field "
