@@ -71,6 +71,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + 64 * 1024
     app.debug = settings.debug
     app.json.sort_keys = False  # type: ignore[attr-defined]  # keep the model's label order
+    charts.prepare(settings.data_dir / "matplotlib")
     load_info(settings.model)  # a default model that is not there stops the start
     app.extensions["undertone"] = Analyzer(
         recognizers={name: EmotionRecognizer(name) for name in installed_models()},

@@ -1,12 +1,292 @@
-"""Stand-in until the real one."""
+"""AudioFeatureExtractor: named acoustic features. SpeechEncoder: an embedding from a network.
+
+The rule: a feature has a name, a unit and a meaning, all three from `TRACKS`, `STATISTICS` and
+`SCALARS`; and what cannot be measured is NaN, never a made-up number.
+
+    python feature_extractor.py clip.wav [--json]
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from undertone.audio import Audio
-from undertone.errors import RecordingTooShort
+from undertone.acoustics import FRAMES_PER_S, N_LOG_MEL, N_MFCC, Floats, Tracks, measure, rhythm
+from undertone.audio import SAMPLE_RATE, Audio, decode
+from undertone.errors import RecordingTooShort, UndertoneError
 from undertone.onnx import one_thread_session
+
+
+@dataclass(frozen=True)
+class Feature:
+    """What a number stands for: a stable name, its unit ("1" for none) and its meaning."""
+
+    name: str
+    unit: str
+    meaning: str
+
+
+class Statistic(NamedTuple):
+    """How a track [k, n] becomes numbers [k]; words and units hold ``{}`` for the track's."""
+
+    compute: Callable[[Floats], Floats]
+    unit: str
+    words: str
+
+
+class Track(NamedTuple):
+    """Which statistics a track of `undertone.acoustics` gets, over which of its frames."""
+
+    name: str
+    unit: str
+    words: str
+    frames: str
+    statistics: tuple[str, ...]
+    n_rows: int = 1
+    row_names: tuple[str, ...] = ()
+
+
+def _quantile(q: float) -> Callable[[Floats], Floats]:
+    return lambda track: np.quantile(track, q, axis=1)
+
+
+def _slope(track: Floats) -> Floats:
+    time_s = np.arange(track.shape[1]) / FRAMES_PER_S
+    time_s -= time_s.mean()
+    return np.asarray(track @ time_s / (time_s @ time_s))
+
+
+def _modulation(low_hz: int) -> Callable[[Floats], Floats]:
+    """Level in dB of how fast the track moves, in the octave from `low_hz`; NaN if too short."""
+
+    def compute(track: Floats) -> Floats:
+        n_frames = track.shape[1]
+        if n_frames * low_hz < FRAMES_PER_S:
+            return np.full(len(track), np.nan)
+        n_fft = max(512, n_frames)
+        hz = np.fft.rfftfreq(n_fft, 1 / FRAMES_PER_S)
+        moving = np.abs(np.fft.rfft(track - track.mean(axis=1, keepdims=True), n_fft))
+        octave = moving[:, (hz >= low_hz) & (hz < 2 * low_hz)].mean(axis=1)
+        return np.asarray(20 * np.log10(octave / np.sqrt(n_frames) + 1e-6))
+
+    return compute
+
+
+STATISTICS = {
+    "mean": Statistic(lambda track: track.mean(axis=1), "{}", "mean of {}"),
+    "std": Statistic(lambda track: track.std(axis=1), "{}", "standard deviation of {}"),
+    "median": Statistic(_quantile(0.5), "{}", "median of {}"),
+    "p10": Statistic(_quantile(0.1), "{}", "10th percentile of {}"),
+    "p90": Statistic(_quantile(0.9), "{}", "90th percentile of {}"),
+    "range": Statistic(
+        lambda track: np.subtract(*np.quantile(track, (0.9, 0.1), axis=1)),
+        "{}",
+        "range from the 10th to the 90th percentile of {}",
+    ),
+    "slope": Statistic(_slope, "{}/s", "linear trend of {}"),
+    **{
+        f"modulation_{hz}hz": Statistic(
+            _modulation(hz), "dB", f"modulation at {hz} to {2 * hz} Hz of {{}}"
+        )
+        for hz in (1, 2, 4, 8, 16)
+    },
+}
+_SPREAD = ("mean", "std", "p10", "p90")
+_FULL = (*_SPREAD, "slope")
+_MODULATION = tuple(name for name in STATISTICS if name.startswith("modulation"))
+_PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+_CONTRAST = ("under 200 Hz", *(f"from {200 * 2**i} Hz" for i in range(6)))
+_SLOPES = ("0 to 500 Hz", "500 to 1500 Hz", "0 to 5000 Hz")
+
+# "dB" are relative to the recording's own level throughout.
+TRACKS = (
+    Track("mfcc", "dB", "mel-frequency cepstral coefficient {}", "active", _FULL, N_MFCC),
+    Track("mfcc", "dB", "mel-frequency cepstral coefficient {}", "spoken", _MODULATION, 13),
+    Track("mfcc_delta", "dB", "change per 10 ms of MFCC {}", "active", ("mean", "std"), N_MFCC),
+    Track("mfcc_delta2", "dB", "acceleration of MFCC {}", "active", ("std",), N_MFCC),
+    Track(
+        "log_mel_db",
+        "dB",
+        f"level of mel band {{}} of 0 to {N_LOG_MEL - 1}",
+        "active",
+        _FULL,
+        N_LOG_MEL,
+    ),
+    Track("chroma", "1", "share of pitch class {}", "active", ("mean", "std"), 12, _PITCH_CLASSES),
+    Track("centroid_hz", "Hz", "spectral centroid (brightness)", "active", _FULL),
+    Track("bandwidth_hz", "Hz", "spread of the spectrum around its centroid", "active", _FULL),
+    Track("rolloff_hz", "Hz", "frequency under which 85 % of the spectrum lie", "active", _FULL),
+    Track(
+        "contrast_db", "dB", "peaks over valleys of the spectrum {}", "active", _FULL, 7, _CONTRAST
+    ),
+    Track("flatness", "1", "spectral flatness (tone 0, white noise 0.6 or more)", "active", _FULL),
+    Track("zero_crossing_rate", "1", "sign changes per sample", "active", _FULL),
+    Track("flux", "1", "change of the spectrum's shape per 10 ms", "voiced", _SPREAD),
+    Track(
+        "spectral_slope_db_per_khz",
+        "dB/kHz",
+        "tilt of the spectrum, {}",
+        "voiced",
+        _SPREAD,
+        3,
+        _SLOPES,
+    ),
+    Track("alpha_ratio_db", "dB", "energy at 1 to 5 kHz over that under 1 kHz", "voiced", _SPREAD),
+    Track(
+        "hammarberg_db",
+        "dB",
+        "strongest peak under 2 kHz over that at 2 to 5 kHz",
+        "voiced",
+        _SPREAD,
+    ),
+    Track("h1_h2_db", "dB", "first harmonic over the second (breathiness)", "voiced", _SPREAD),
+    Track(
+        "rms_db", "dB", "level under the recording's peak", "active", (*_FULL, "median", "range")
+    ),
+    Track(
+        "level_step_db", "dB", "level change per 10 ms (like shimmer)", "steady", ("mean", "p90")
+    ),
+    Track("f0_hz", "Hz", "pitch", "voiced", ("mean", "std", "median", "p10", "p90")),
+    Track("f0_semitones", "semitones", "pitch", "voiced", ("std", "range", "slope")),
+    Track(
+        "f0_step_semitones",
+        "semitones",
+        "pitch change per 10 ms (like jitter)",
+        "steady",
+        ("mean", "p90"),
+    ),
+    Track("hnr_db", "dB", "harmonics over noise (clear against hoarse)", "voiced", _SPREAD),
+)
+SCALARS = (
+    Feature("tempo_bpm", "1/min", "tempo of the onsets"),
+    Feature("tempo_strength", "1", "how regular the onsets are, 0 to 1"),
+    Feature("speaking_rate_per_s", "1/s", "syllable nuclei per second, pauses included"),
+    Feature("articulation_rate_per_s", "1/s", "syllable nuclei per second between pauses"),
+    Feature("voiced_fraction", "1", "share of the sound in which the vocal folds vibrate"),
+    Feature("pause_fraction", "1", "share of pauses of 0.3 s or more between first and last sound"),
+    Feature("pause_rate_per_s", "1/s", "pauses per second"),
+    Feature("longest_pause_s", "s", "longest pause, 0 without one"),
+)
+
+
+class AudioFeatureExtractor:
+    """Named acoustic features of an utterance; deterministic, and safe to use from many threads.
+
+    Levels are relative to the recording's own, so that gain, polarity and silence before or after
+    the speech change (next to) nothing. Features are NaN where nothing can be measured: pitch
+    without a voiced frame, tempo in less than 2 s or without a beat, all of them in silence.
+
+    Parameters
+    ----------
+    min_frames : int > 1
+        Statistics over fewer frames of 10 ms than this are NaN.
+
+    Examples
+    --------
+    >>> time_s = np.arange(16_000) / 16_000
+    >>> tone = Audio(0.5 * np.sin(2 * np.pi * 220 * time_s))
+    >>> round(AudioFeatureExtractor().extract(tone)["f0_hz_median"])
+    220
+    """
+
+    extractor_id = "acoustic-1"
+    # The nine frames that a delta is fitted to.
+    min_samples = 1600
+
+    def __init__(self, min_frames: int = 5) -> None:
+        self.min_frames = min_frames
+
+    def describe(self) -> list[Feature]:
+        """Name, unit and meaning of all features, in their order."""
+        return [
+            *(feature for track in TRACKS for feature in _features_of(track)),
+            *SCALARS,
+        ]
+
+    @property
+    def feature_names(self) -> list[str]:
+        """Names in the order of `extract` and `vector`."""
+        return [feature.name for feature in self.describe()]
+
+    @property
+    def n_features(self) -> int:
+        """Length of `vector`."""
+        return len(self.describe())
+
+    def extract(self, audio: Audio) -> dict[str, float]:
+        """Features by name; NaN where nothing can be measured.
+
+        Parameters
+        ----------
+        audio : Audio
+            At 16 kHz and of 0.1 s or more; of any length, though meant for one utterance.
+
+        Raises
+        ------
+        RecordingTooShort
+            It has less than 0.1 s.
+        ValueError
+            It has another sample rate.
+        """
+        return dict(zip(self.feature_names, self.vector(audio).tolist(), strict=True))
+
+    def vector(self, audio: Audio) -> NDArray[np.float64]:
+        """Features [n_features] in the order of `feature_names`; raises as `extract` does."""
+        if audio.sample_rate != SAMPLE_RATE:
+            raise ValueError(f"Features need {SAMPLE_RATE} Hz, not {audio.sample_rate} Hz.")
+        if len(audio.samples) < self.min_samples:
+            raise RecordingTooShort(
+                f"The recording lasts {audio.duration_s:.2f} s; features need at least "
+                f"{self.min_samples / SAMPLE_RATE} s. Record a few words."
+            )
+        tracks = measure(audio)
+        frames = _frames(tracks)
+        parts = [self._summarise(tracks, frames[track.frames], track) for track in TRACKS]
+        scalars = rhythm(tracks)
+        return np.concatenate([*parts, [scalars[feature.name] for feature in SCALARS]])
+
+    def _summarise(self, tracks: Tracks, chosen: NDArray[np.bool_], track: Track) -> Floats:
+        """Statistics of a track, all those of a row together."""
+        rows = tracks.values[track.name][: track.n_rows, chosen].astype(np.float64)
+        if rows.shape[1] < self.min_frames:
+            return np.full(track.n_rows * len(track.statistics), np.nan)
+        numbers = [STATISTICS[name].compute(rows) for name in track.statistics]
+        return np.stack(numbers, axis=1).ravel()
+
+
+def _frames(tracks: Tracks) -> dict[str, NDArray[np.bool_]]:
+    """Which frames are meant by the word in a `Track`."""
+    spoken = np.zeros(len(tracks.is_active), bool)
+    if tracks.is_active.any():
+        first, last = np.flatnonzero(tracks.is_active)[[0, -1]]
+        spoken[first : last + 1] = True
+    return {
+        "active": tracks.is_active,
+        "spoken": spoken,
+        "voiced": tracks.is_voiced,
+        "steady": tracks.is_voiced & np.roll(tracks.is_voiced, 1),
+    }
+
+
+def _features_of(track: Track) -> list[Feature]:
+    where = {"active": "", "spoken": "", "voiced": ", while voiced", "steady": ", while voiced"}
+    rows = [""] if track.n_rows == 1 else [f"_{index:02d}" for index in range(track.n_rows)]
+    row_names = track.row_names or [str(index) for index in range(track.n_rows)]
+    return [
+        Feature(
+            f"{track.name}{row}_{name}",
+            STATISTICS[name].unit.format(track.unit),
+            STATISTICS[name].words.format(track.words.format(row_name)) + where[track.frames],
+        )
+        for row, row_name in zip(rows, row_names, strict=True)
+        for name in track.statistics
+    ]
 
 
 class SpeechEncoder:
@@ -58,3 +338,31 @@ class SpeechEncoder:
             raise ValueError(f"An utterance has at most 30 s, this one {audio.duration_s:.1f} s.")
         (embedding,) = self._session.run(None, {"samples": audio.samples[np.newaxis]})
         return np.asarray(embedding[0])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the features of a recording; 1 if it cannot be read."""
+    parser = argparse.ArgumentParser(description="The acoustic features of a recording.")
+    parser.add_argument("file", type=Path, help="a wav, mp3, flac, ogg, m4a, webm or similar file")
+    parser.add_argument("--json", action="store_true", help="print JSON, with null for NaN")
+    options = parser.parse_args(arguments)
+    extractor = AudioFeatureExtractor()
+    try:
+        values = extractor.extract(decode(options.file.read_bytes()))
+    except OSError as error:
+        print(f"{options.file}: {error.strerror}", file=sys.stderr)
+        return 1
+    except UndertoneError as error:
+        print(f"{options.file}: {error.message}", file=sys.stderr)
+        return 1
+    if options.json:
+        numbers = {name: None if np.isnan(value) else value for name, value in values.items()}
+        print(json.dumps({"extractor_id": extractor.extractor_id, "features": numbers}, indent=1))
+        return 0
+    for feature in extractor.describe():
+        print(f"{feature.name:34} {values[feature.name]:12.4f} {feature.unit:12} {feature.meaning}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

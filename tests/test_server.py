@@ -41,12 +41,22 @@ def test_simultaneous_clients_each_get_their_own_answer(server: Server) -> None:
             assert answer[field] == alone[k % 4][field]
 
 
-def test_the_recording_is_not_kept(server: Server, tmp_path: Path) -> None:
-    data = wav(sounds.voice(1.0))
-    post(server.url, data, "clip.wav")
-    kept = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    assert {name.split("-")[0] for name in kept} <= {"undertone.sqlite3", "server.log"}
-    assert not any(data[1000:1100] in content for content in kept.values())
+def test_only_the_data_folder_is_written_to_and_the_recording_is_not_kept(tmp_path: Path) -> None:
+    home, elsewhere, data_dir = (tmp_path / name for name in ("home", "tmp", "data"))
+    for folder in (home, elsewhere, data_dir):
+        folder.mkdir()
+    data = sounds.with_soundfile(sounds.voice(20.0), sounds.SAMPLE_RATE, "WAV")
+    with running_server(data_dir, HOME=str(home), TMPDIR=str(elsewhere)) as server:
+        post(server.url, data, "clip.wav")
+    assert not list(home.iterdir())
+    assert not list(elsewhere.iterdir())
+    kept = [path for path in data_dir.rglob("*") if path.is_file()]
+    assert {path.relative_to(data_dir).parts[0].split("-")[0] for path in kept} <= {
+        "undertone.sqlite3",
+        "matplotlib",
+        "server.log",  # of `running_server`
+    }
+    assert not any(data[10_000:10_100] in path.read_bytes() for path in kept)
 
 
 def test_it_stops_when_asked(server: Server) -> None:

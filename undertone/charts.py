@@ -2,12 +2,15 @@
 
 import base64
 import io
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from undertone.emotions import EMOTIONS
 from undertone.prediction import Prediction
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _INK = "#1d2433"
 # Twice the pixels of the size that is shown, for sharp screens.
@@ -17,7 +20,13 @@ _DPI = 200
 Rectangle = tuple[float, float, float, float]
 
 
-def draw_bars(axes: Axes, prediction: Prediction) -> None:
+def prepare(cache_dir: Path) -> None:
+    """Load matplotlib, which keeps its list of fonts in `cache_dir` instead of the home folder."""
+    os.environ.setdefault("MPLCONFIGDIR", str(cache_dir))
+    import matplotlib.figure  # noqa: F401  it reads the variable when it is first imported
+
+
+def draw_bars(axes: "Axes", prediction: Prediction) -> None:
     """Probabilities as horizontal bars, the most probable on top, each with its number."""
     ranked = prediction.ranked[::-1]
     names = [name for name, _ in ranked]
@@ -31,7 +40,7 @@ def draw_bars(axes: Axes, prediction: Prediction) -> None:
         side.set_visible(False)
 
 
-def draw_pie(axes: Axes, prediction: Prediction) -> None:
+def draw_pie(axes: "Axes", prediction: Prediction) -> None:
     """Probabilities as shares of a ring; slices under 6 % carry no name, to stay readable."""
     ranked = prediction.ranked
     axes.pie(
@@ -75,6 +84,8 @@ def _png(
     bars: Rectangle | None = None,
     pie: Rectangle | None = None,
 ) -> bytes:
+    from matplotlib.figure import Figure
+
     # Fixed places: the layout engines cost more than all the drawing.
     figure = Figure(figsize=size_in, dpi=_DPI)
     if bars:

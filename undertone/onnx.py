@@ -4,6 +4,8 @@ from pathlib import Path
 
 import onnxruntime
 
+onnxruntime.disable_telemetry_events()  # on Windows; elsewhere see undertone/__init__.py
+
 
 def one_thread_session(path: Path) -> onnxruntime.InferenceSession:
     """An inference session that computes on the calling thread alone.
