@@ -3,7 +3,7 @@ PYTHON ?= $(shell for v in 3.13 3.12 3.11; do p=$$(command -v python$$v) && $$p 
 VENV = .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test check format screenshots bench clean
+.PHONY: run test check format screenshots bench lock clean
 
 run: $(VENV)/run
 	$(BIN)/python app.py
@@ -28,13 +28,21 @@ screenshots: $(VENV)/dev
 bench: $(VENV)/dev
 	$(BIN)/python -m bench.upload
 
+# A fresh environment of the oldest Python, frozen; what newer ones need beside it is kept.
+lock:
+	kept=$$(grep '^#\|python_version' constraints.txt); rm -rf .lock; \
+	sed -i '/==/d' constraints.txt; python3.11 -m venv .lock; \
+	.lock/bin/pip install --quiet -r requirements-dev.txt; \
+	{ echo "$$kept" | grep '^#'; .lock/bin/pip freeze; echo "$$kept" | grep -v '^#'; } >constraints.txt; \
+	rm -rf .lock
+
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/run: requirements.txt | $(BIN)/python
+$(VENV)/run: requirements.txt constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 

@@ -5,8 +5,6 @@ libsndfile (through soundfile) and FFmpeg (through PyAV), so tests need no fixtu
 """
 
 import io
-import struct
-from collections.abc import Callable
 from fractions import Fraction
 
 import av
@@ -34,7 +32,10 @@ def silence(duration_s: float, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
 
 
 def tone(
-    duration_s: float, frequency_hz: float = 440.0, peak: float = 0.5, sample_rate: int = SAMPLE_RATE
+    duration_s: float,
+    frequency_hz: float = 440.0,
+    peak: float = 0.5,
+    sample_rate: int = SAMPLE_RATE,
 ) -> np.ndarray:
     time_s = np.arange(round(duration_s * sample_rate)) / sample_rate
     return (peak * np.sin(2 * np.pi * frequency_hz * time_s)).astype(np.float32)
@@ -224,7 +225,7 @@ def mp4_as_safari(samples: np.ndarray, sample_rate: int) -> bytes:
 
 
 def amr_wb(duration_s: float, seed: int = SEED) -> bytes:
-    """AMR-WB frames of random parameters: no free encoder exists, so this is a hiss, not a voice."""
+    """AMR-WB frames of random parameters, a hiss: no free encoder exists."""
     rng = np.random.default_rng(seed)
     frame = lambda: b"\x04" + rng.bytes(17)  # noqa: E731 mode 0 (6.6 kbit/s), good quality bit
     return b"#!AMR-WB\n" + b"".join(frame() for _ in range(round(duration_s * 50)))
