@@ -10,7 +10,6 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -24,8 +23,7 @@ from undertone.errors import RecordingTooShort, UndertoneError
 from undertone.onnx import one_thread_session
 
 
-@dataclass(frozen=True)
-class Feature:
+class Feature(NamedTuple):
     """What a number stands for: a stable name, its unit ("1" for none) and its meaning."""
 
     name: str
@@ -75,8 +73,8 @@ def _modulation(track: Floats, low_hz: int) -> Floats:
 
 
 STATISTICS = {
-    "mean": Statistic(partial(np.mean, axis=1), "{}", "mean of {}"),
-    "std": Statistic(partial(np.std, axis=1), "{}", "standard deviation of {}"),
+    "mean": Statistic(lambda track: np.asarray(track.mean(axis=1)), "{}", "mean of {}"),
+    "std": Statistic(lambda track: np.asarray(track.std(axis=1)), "{}", "standard deviation of {}"),
     "median": Statistic(partial(np.median, axis=1), "{}", "median of {}"),
     "p10": Statistic(partial(np.quantile, q=0.1, axis=1), "{}", "10th percentile of {}"),
     "p90": Statistic(partial(np.quantile, q=0.9, axis=1), "{}", "90th percentile of {}"),
@@ -292,8 +290,8 @@ def main(arguments: list[str] | None = None) -> int:
         numbers = {name: None if np.isnan(value) else value for name, value in values.items()}
         print(json.dumps({"extractor_id": extractor.extractor_id, "features": numbers}, indent=1))
         return 0
-    for feature in extractor.describe():
-        print(f"{feature.name:34} {values[feature.name]:12.4f} {feature.unit:12} {feature.meaning}")
+    for name, unit, meaning in extractor.describe():
+        print(f"{name:34} {values[name]:12.4f} {unit:12} {meaning}")
     return 0
 
 

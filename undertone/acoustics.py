@@ -41,6 +41,7 @@ VOICED_CORRELATION = 0.6
 QUIET_DB = 25.0  # de Jong & Wempe (2009): what is this far under the loudest is a pause
 DIP_DB = 2.0  # de Jong & Wempe (2009): nuclei are parted by a dip of at least this
 PAUSE_S = 0.3  # de Jong & Wempe (2009): a shorter pause is part of a plosive
+MAX_BEAT_FRAMES = 200  # 30 beats per minute
 PULSE_CORRELATION = 0.1  # under it, onsets have no regular beat
 
 Floats = NDArray[np.floating]
@@ -171,10 +172,11 @@ def _tempo(tracks: Tracks) -> tuple[float, float]:
     if log_mel_db.shape[1] < 2 * FRAMES_PER_S or not tracks.is_active.any():
         return float("nan"), float("nan")
     onsets = librosa.onset.onset_strength(S=log_mel_db, sr=SAMPLE_RATE, hop_length=HOP)
-    (bpm,) = librosa.feature.tempo(onset_envelope=onsets, sr=SAMPLE_RATE, hop_length=HOP)
-    lag = round(60 * FRAMES_PER_S / bpm)
-    correlation = librosa.autocorrelate(onsets - onsets.mean(), max_size=lag + 1)
-    strength = max(0.0, float(correlation[lag] / max(correlation[0], 1e-9)))
+    # One autocorrelation of all: a tempogram of half an hour would need gigabytes.
+    pulse = librosa.autocorrelate(onsets - onsets.mean(), max_size=MAX_BEAT_FRAMES)
+    pulse = np.maximum(pulse / max(pulse[0], 1e-9), 0.0)
+    (bpm,) = librosa.feature.tempo(tg=pulse[:, np.newaxis], sr=SAMPLE_RATE, hop_length=HOP)
+    strength = float(pulse[round(60 * FRAMES_PER_S / bpm)])
     return (float(bpm) if strength > PULSE_CORRELATION else float("nan")), strength
 
 
