@@ -41,7 +41,7 @@ VOICED_CORRELATION = 0.6
 QUIET_DB = 25.0  # de Jong & Wempe (2009): what is this far under the loudest is a pause
 DIP_DB = 2.0  # de Jong & Wempe (2009): nuclei are parted by a dip of at least this
 PAUSE_S = 0.3  # de Jong & Wempe (2009): a shorter pause is part of a plosive
-MAX_BEAT_FRAMES = 200  # 30 beats per minute
+MAX_BEAT_FRAMES = 200  # the slowest tempo is 30 beats per minute
 PULSE_CORRELATION = 0.1  # under it, onsets have no regular beat
 
 Floats = NDArray[np.floating]
@@ -168,8 +168,8 @@ def _tempo(tracks: Tracks) -> tuple[float, float]:
 
     The tempo is NaN where it would be a guess: in less than 2 s, or without a regular beat.
     """
-    log_mel_db = tracks.log_mel_db
-    if log_mel_db.shape[1] < 2 * FRAMES_PER_S or not tracks.is_active.any():
+    log_mel_db = tracks.log_mel_db[:, tracks.frames("spoken")]
+    if log_mel_db.shape[1] < MAX_BEAT_FRAMES:
         return float("nan"), float("nan")
     onsets = librosa.onset.onset_strength(S=log_mel_db, sr=SAMPLE_RATE, hop_length=HOP)
     # One autocorrelation of all: a tempogram of half an hour would need gigabytes.

@@ -68,9 +68,7 @@ def pie_chart(prediction: Prediction) -> bytes:
 
 def bars_and_pie(prediction: Prediction) -> bytes:
     """PNG of both beside each other, to be shown at 960 x 340."""
-    return _png(
-        (9.6, 3.4), prediction, bars=(0.09, 0.02, 0.49, 0.96), pie=(0.66, 0.08, 0.28, 0.84)
-    )
+    return _png((9.6, 3.4), prediction, bars=(0.09, 0.02, 0.49, 0.96), pie=(0.66, 0.08, 0.28, 0.84))
 
 
 def data_url(png: bytes) -> str:
