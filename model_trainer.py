@@ -8,15 +8,12 @@ and every choice (temperature, threshold) is made on training speakers alone.
 """
 
 import argparse
-import json
+import re
 import shutil
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import joblib
 import numpy as np
@@ -28,22 +25,24 @@ from emotion_recognizer import spoken_part
 from feature_extractor import SpeechEncoder
 from undertone import evaluation, model_card
 from undertone.audio import decode
-from undertone.corpora import CORPORA, Clip, load_corpus
+from undertone.corpora import Clip, load_corpus
+from undertone.corpus_names import CORPORA
 from undertone.emotions import LABEL_SETS
 from undertone.errors import NoSpeech, UndertoneError
 from undertone.evaluation import Outcome
 from undertone.linear_head import LinearHead, fit_head, fit_temperature, with_temperature
 from undertone.model_store import MODELS_DIR, ModelInfo, save_info, sha256
+from undertone.protocols import Protocol, k_fold, load_protocol
 from undertone.settings import ROOT
 from undertone.speech import find_speech
 
 Floats = NDArray[np.float64]
 Strings = NDArray[np.str_]
 
-PROTOCOLS = ROOT / "undertone" / "protocols.json"
 # Inverse of the head's L2 penalty; chosen on RAVDESS and CREMA-D training speakers.
 STRENGTH = 0.001
 INNER_FOLDS = 4
+DEFAULT_FOLDS = 5
 # Answers that are not marked uncertain should be wrong in at most this share of the cases.
 STATED_RISK = 0.2
 
@@ -52,13 +51,6 @@ class TrainingError(UndertoneError):
     """The data or the protocol do not allow what was asked for."""
 
     code = "cannot-train"
-
-
-@dataclass(frozen=True)
-class Fold:
-    """Speakers of one test fold; everybody else is trained on."""
-
-    test_speakers: frozenset[str]
 
 
 class ModelTrainer:
@@ -85,8 +77,8 @@ class ModelTrainer:
         self.corpora: Strings = np.array([clip.corpus for clip in clips])
         self.embeddings = embed_clips(clips, encoder_path, cache_dir, n_jobs)
 
-    def evaluate(self, folds: Iterable[Fold], corpus: str) -> Outcome:
-        """Answers to the clips of a corpus, each from a head that never heard their speaker.
+    def evaluate(self, protocol: Protocol) -> Outcome:
+        """Answers to a corpus's clips, each from a head that never heard their speaker.
 
         Raises
         ------
@@ -95,9 +87,9 @@ class ModelTrainer:
         """
         emotions, speakers, fold_ids, probabilities = [], [], [], []
         labels: tuple[str, ...] = ()
-        for index, fold in enumerate(folds):
+        for index, fold in enumerate(protocol.folds):
             test = np.isin(self.speakers, list(fold.test_speakers))
-            tested = test & (self.corpora == corpus)
+            tested = test & (self.corpora == protocol.corpus)
             self._check(test, tested)
             head = self.fit(~test)
             labels = head.labels
@@ -178,7 +170,9 @@ def embed_clips(clips: list[Clip], encoder_path: Path, cache_dir: Path, n_jobs: 
     """Embeddings [n, n_features] of clips, each computed once and kept in `cache_dir`."""
     memory = joblib.Memory(cache_dir, verbose=0)
     cached = memory.cache(_embed_file, ignore=["encoder_path"])
-    digest = sha256(encoder_path)
+    # Whatever an embedding depends on: change it, and it is computed anew.
+    sources = ("undertone/audio.py", "undertone/speech.py", "emotion_recognizer.py")
+    digest = " ".join(sha256(path) for path in (encoder_path, *(ROOT / name for name in sources)))
     work = (
         joblib.delayed(cached)(clip.path, clip.path.stat().st_mtime_ns, digest, encoder_path)
         for clip in clips
@@ -193,7 +187,7 @@ _encoders: dict[str, SpeechEncoder] = {}
 def _embed_file(path: Path, mtime_ns: int, digest: str, encoder_path: Path) -> Floats:
     """Embedding of one file, by the very path that a request takes.
 
-    `mtime_ns` and `digest` are there for the cache: a changed clip or encoder is computed anew.
+    `mtime_ns` and `digest` are there for the cache.
     """
     if digest not in _encoders:
         _encoders[digest] = SpeechEncoder(encoder_path)
@@ -206,40 +200,14 @@ def _embed_file(path: Path, mtime_ns: int, digest: str, encoder_path: Path) -> F
     return np.asarray(_encoders[digest].embed(spoken_part(audio, speech)))
 
 
-def load_protocol(name: str, path: Path) -> tuple[str, list[Fold]]:
-    """Corpus and folds of a protocol in a ``protocols.json``.
-
-    Raises
-    ------
-    TrainingError
-        The file or the protocol is not there.
-    """
-    try:
-        protocols: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise TrainingError(f"The protocols cannot be read: {error}") from error
-    if name not in protocols:
-        raise TrainingError(f"There is no protocol {name!r}; known: {', '.join(protocols)}.")
-    protocol = protocols[name]
-    corpus = protocol["corpus"]
-    tests = protocol["folds"] if "folds" in protocol else [protocol["test"]]
-    width = 2 if corpus == "ravdess" else 4
-    return corpus, [
-        Fold(frozenset(f"{corpus}-{speaker:0{width}d}" for speaker in test)) for test in tests
-    ]
-
-
-def _evaluate_all(
-    trainer: ModelTrainer, names: list[str], protocols: Path
-) -> dict[str, dict[str, object]]:
+def _evaluate_all(trainer: ModelTrainer, protocols: list[Protocol]) -> dict[str, dict[str, object]]:
     """Scores by protocol: over all emotions of its corpus, and over those without calm."""
     scores: dict[str, dict[str, object]] = {}
-    for name in names:
-        corpus, folds = load_protocol(name, protocols)
-        outcome = trainer.evaluate(folds, corpus)
+    for protocol in protocols:
+        outcome = trainer.evaluate(protocol)
         outcomes = [outcome, evaluation.reduced(outcome, 7)]
         for viewed in outcomes if "calm" in outcome.labels else outcomes[:1]:
-            title = f"{name}, {len(viewed.labels)} emotions"
+            title = f"{protocol.name}, {len(viewed.labels)} emotions"
             figures = scores[title] = evaluation.summary(viewed)
             print(
                 f"{title}: UAR {figures['uar']:.2%} "
@@ -250,9 +218,25 @@ def _evaluate_all(
     return scores
 
 
+def _protocols(options: argparse.Namespace, trainer: ModelTrainer) -> list[Protocol]:
+    """Those asked for; if none, RAVDESS's usual one, or folds by speaker of the first corpus."""
+    names = options.protocol or (
+        ["ravdess-emobox"] if "ravdess" in trainer.corpora else [f"kfold-{DEFAULT_FOLDS}"]
+    )
+    found = []
+    for name in names:
+        if count := re.fullmatch(r"kfold-(\d+)", name):
+            corpus = str(trainer.corpora[0])
+            speakers = trainer.speakers[trainer.corpora == corpus]
+            found.append(k_fold(corpus, speakers, int(count[1])))
+        else:
+            found.append(load_protocol(name))
+    return found
+
+
 def train(options: argparse.Namespace, trainer: ModelTrainer) -> None:
     """Measure by the protocols, then train on everybody and write the model folder."""
-    scores = _evaluate_all(trainer, options.protocol, options.protocols)
+    scores = _evaluate_all(trainer, _protocols(options, trainer))
     head, thresholds = trainer.train()
     out: Path = options.out
     out.mkdir(parents=True, exist_ok=True)
@@ -283,8 +267,10 @@ def train(options: argparse.Namespace, trainer: ModelTrainer) -> None:
 
 def _corpus(argument: str) -> tuple[str, Path]:
     name, _, folder = argument.partition("=")
-    if name not in CORPORA or not folder:
-        raise argparse.ArgumentTypeError(f"expected NAME=FOLDER, NAME one of {', '.join(CORPORA)}")
+    if not folder:
+        raise argparse.ArgumentTypeError(
+            f"expected NAME=PATH, NAME one of {', '.join(CORPORA)}, csv, folders"
+        )
     return name, Path(folder)
 
 
@@ -299,8 +285,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--corpus", type=_corpus, action="append", required=True)
         command.add_argument("--encoder", type=Path, default=MODELS_DIR / "encoder/encoder.onnx")
         command.add_argument("--out", type=Path, default=MODELS_DIR / "encoder")
-        command.add_argument("--protocols", type=Path, default=PROTOCOLS)
-        command.add_argument("--protocol", action="append", default=None)
+        command.add_argument(
+            "--protocol",
+            action="append",
+            help="of undertone/protocols.json, or kfold-N: N folds by speaker of the first corpus",
+        )
         command.add_argument("--cache", type=Path, default=ROOT / ".cache")
         command.add_argument("--jobs", type=int, default=2)
     return parser
@@ -309,13 +298,12 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> None:
     """Run the command line."""
     options = _parser().parse_args(arguments)
-    options.protocol = options.protocol or ["ravdess-emobox"]
     clips = [clip for name, folder in options.corpus for clip in load_corpus(name, folder)]
     trainer = ModelTrainer(options.encoder, clips, options.cache, options.jobs)
     if options.command == "train":
         train(options, trainer)
     else:
-        _evaluate_all(trainer, options.protocol, options.protocols)
+        _evaluate_all(trainer, _protocols(options, trainer))
 
 
 if __name__ == "__main__":

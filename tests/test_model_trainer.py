@@ -1,6 +1,5 @@
 """The trainer on synthetic voices under official names: who is tested is never trained on."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +7,13 @@ import pytest
 
 import model_trainer
 from emotion_recognizer import EmotionRecognizer
-from model_trainer import Fold, ModelTrainer, TrainingError, load_protocol
+from model_trainer import ModelTrainer, TrainingError
 from tests import sounds
 from tests.conftest import wav
 from undertone.audio import Audio
 from undertone.corpora import load_corpus
 from undertone.model_store import MODELS_DIR
+from undertone.protocols import Fold, Protocol
 
 ENCODER = MODELS_DIR / "encoder" / "encoder.onnx"
 # Emotion code of the file name -> syllable length: what tells the synthetic emotions apart.
@@ -40,12 +40,13 @@ def trainer(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelTrai
     return ModelTrainer(ENCODER, load_corpus("ravdess", corpus), cache, n_jobs=1)
 
 
-def folds(*groups: list[int]) -> list[Fold]:
-    return [Fold(frozenset(f"ravdess-{actor:02d}" for actor in group)) for group in groups]
+def folds(*groups: list[int]) -> Protocol:
+    names = [frozenset(f"ravdess-{actor:02d}" for actor in group) for group in groups]
+    return Protocol("test", "ravdess", tuple(map(Fold, names)))
 
 
 def test_it_learns_what_unseen_speakers_share(trainer: ModelTrainer) -> None:
-    outcome = trainer.evaluate(folds([1, 2, 3, 4], [5, 6, 7, 8]), "ravdess")
+    outcome = trainer.evaluate(folds([1, 2, 3, 4], [5, 6, 7, 8]))
     assert len(outcome.emotions) == 32
     assert outcome.right.mean() > 0.9
     assert np.unique(outcome.folds).tolist() == [0, 1]
@@ -62,14 +63,14 @@ def test_a_test_speaker_is_never_fitted(
         return original(self, train)
 
     monkeypatch.setattr(ModelTrainer, "_fit_uncalibrated", spy)
-    trainer.evaluate(folds([1, 2]), "ravdess")
+    trainer.evaluate(folds([1, 2]))
     assert len(fitted) == 1 + model_trainer.INNER_FOLDS
     assert not any(speakers & {"ravdess-01", "ravdess-02"} for speakers in fitted)
 
 
 def test_a_fold_without_clips_is_refused(trainer: ModelTrainer) -> None:
     with pytest.raises(TrainingError, match="no clip to test"):
-        trainer.evaluate(folds([23]), "ravdess")
+        trainer.evaluate(folds([23]))
 
 
 def test_an_emotion_without_training_clips_is_refused(corpus: Path, tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_an_emotion_without_training_clips_is_refused(corpus: Path, tmp_path: Pa
     ]
     trainer = ModelTrainer(ENCODER, clips, tmp_path, n_jobs=1)
     with pytest.raises(TrainingError, match="angry"):
-        trainer.evaluate(folds([1]), "ravdess")
+        trainer.evaluate(folds([1]))
 
 
 def test_embeddings_are_computed_once(
@@ -93,32 +94,31 @@ def test_embeddings_are_computed_once(
     assert np.array_equal(first, again)
 
 
-def test_protocols_are_those_of_the_field() -> None:
-    corpus, emobox = load_protocol("ravdess-emobox", model_trainer.PROTOCOLS)
-    assert corpus == "ravdess"
-    assert len(emobox) == 6
-    assert emobox[0].test_speakers == {f"ravdess-{n:02d}" for n in (1, 11, 20, 21)}
-    everybody = sorted(name for fold in emobox for name in fold.test_speakers)
-    assert everybody == [f"ravdess-{n:02d}" for n in range(1, 25)]
-    corpus, (split,) = load_protocol("cremad-si", model_trainer.PROTOCOLS)
-    assert corpus == "crema_d"
-    assert len(split.test_speakers) == 19
-    with pytest.raises(TrainingError, match="known: ravdess-emobox"):
-        load_protocol("none", model_trainer.PROTOCOLS)
-
-
 def test_the_command_line_makes_a_model_that_answers(corpus: Path, tmp_path: Path) -> None:
-    protocols = tmp_path / "protocols.json"
-    protocols.write_text(json.dumps({"two": {"corpus": "ravdess", "folds": [[1, 2], [3, 4]]}}))
     out = tmp_path / "models" / "own"
     model_trainer.main(
         ["train", "--corpus", f"ravdess={corpus}", "--out", str(out), "--jobs", "1",
-         "--protocols", str(protocols), "--protocol", "two", "--cache", str(tmp_path / "cache")]
+         "--protocol", "kfold-2", "--cache", str(tmp_path / "cache")]
     )  # fmt: skip
     recognizer = EmotionRecognizer("own", tmp_path / "models")
     assert recognizer.labels == ("angry", "neutral")
-    slow = Audio(sounds.voice(1.2, 150, syllable_s=0.3, seed=99))
-    assert recognizer.predict(slow).label == "neutral"
+    slow = Audio(sounds.voice(1.2, 130, syllable_s=0.3, seed=7))
+    assert recognizer.predict(slow, speech=((0.0, 1.2),)).label == "neutral"
     card = (out / "MODEL_CARD.md").read_text()
-    assert "two, 2 emotions" in card
-    assert (out / "confusion-two-2-emotions.png").is_file()
+    assert "ravdess, 2 folds by speaker, 2 emotions" in card
+    assert (out / "confusion-ravdess-2-folds-by-speaker-2-emotions.png").is_file()
+
+
+def test_ones_own_recordings(corpus: Path, tmp_path: Path) -> None:
+    rows = ["path,emotion,speaker"]
+    rows += [
+        f"{clip.path},{clip.emotion},{clip.speaker}" for clip in load_corpus("ravdess", corpus)
+    ]
+    table = tmp_path / "mine.csv"
+    table.write_text("\n".join(rows))
+    out = tmp_path / "models" / "mine"
+    arguments = ["--corpus", f"csv={table}", "--out", str(out), "--jobs", "1"]
+    model_trainer.main(["train", *arguments, "--cache", str(tmp_path / "cache")])
+    info = EmotionRecognizer("mine", tmp_path / "models").info
+    assert list(info.scores) == ["own, 5 folds by speaker, 2 emotions"]
+    assert info.trained_on == ("own",)

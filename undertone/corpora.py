@@ -1,24 +1,21 @@
-"""Corpora of emotional speech: where their clips are and what their file names mean.
+"""Corpora of emotional speech, and recordings of one's own, as a list of clips."""
 
-Every corpus is recognised by its official file names, whatever the audio's file extension and
-however deep its folders. Emotions are given in the names that Undertone uses.
-"""
-
-import re
+import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from undertone.corpus_names import CORPORA, SYNONYMS
 from undertone.errors import UndertoneError
 
-_AUDIO_SUFFIXES = {".wav", ".flac", ".opus", ".ogg", ".mp3", ".m4a", ".aac", ".aiff"}
+_AUDIO_SUFFIXES = {".wav", ".flac", ".opus", ".ogg", ".mp3", ".m4a", ".aac", ".aiff", ".webm"}
 # Silent throughout. (CREMA-D also has three pairs of the same audio under two labels; they stay,
 # as published.)
 _EXCLUDED = {"1076_MTI_SAD_XX"}
 
 
 class CorpusError(UndertoneError):
-    """A corpus is not where it was said to be, or holds no clip."""
+    """A corpus is not where it was said to be, holds no clip, or one that cannot be used."""
 
     code = "corpus-unusable"
 
@@ -49,122 +46,87 @@ class Clip:
     intensity: str = ""
 
 
-@dataclass(frozen=True)
-class Corpus:
-    """How one corpus names its files.
-
-    `pattern` matches a stem; `read` turns the match into emotion, speaker, sex, intensity.
-    """
-
-    name: str
-    title: str
-    licence: str
-    pattern: re.Pattern[str]
-    read: Callable[[re.Match[str]], tuple[str, str, str, str]]
-
-
-_RAVDESS = {
-    "01": "neutral", "02": "calm", "03": "happy", "04": "sad",
-    "05": "angry", "06": "fear", "07": "disgust", "08": "surprise",
-}  # fmt: skip
-_CREMA_D = {
-    "ANG": "angry", "DIS": "disgust", "FEA": "fear",
-    "HAP": "happy", "NEU": "neutral", "SAD": "sad",
-}  # fmt: skip
-_TESS = {
-    "angry": "angry", "disgust": "disgust", "fear": "fear", "happy": "happy",
-    "neutral": "neutral", "ps": "surprise", "sad": "sad",
-}  # fmt: skip
-_NEMO = {
-    "anger": "angry", "fear": "fear", "happiness": "happy",
-    "neutral": "neutral", "sadness": "sad", "surprised": "surprise", "surprise": "surprise",
-}  # fmt: skip
-# Women of CREMA-D (VideoDemographics.csv); the other actors from 1001 to 1091 are men.
-_CREMA_D_WOMEN = {
-    1002, 1003, 1004, 1006, 1007, 1008, 1009, 1010, 1012, 1013, 1018, 1020, 1021, 1024, 1025,
-    1028, 1029, 1030, 1037, 1043, 1046, 1047, 1049, 1052, 1053, 1054, 1055, 1056, 1058, 1060,
-    1061, 1063, 1072, 1073, 1074, 1075, 1076, 1078, 1079, 1082, 1084, 1089, 1091,
-}  # fmt: skip
-
-
-def _ravdess(m: re.Match[str]) -> tuple[str, str, str, str]:
-    sex = "male" if int(m["actor"]) % 2 else "female"
-    return _RAVDESS[m["emotion"]], m["actor"], sex, {"01": "normal", "02": "strong"}[m["level"]]
-
-
-def _crema_d(m: re.Match[str]) -> tuple[str, str, str, str]:
-    sex = "female" if int(m["actor"]) in _CREMA_D_WOMEN else "male"
-    return _CREMA_D[m["emotion"]], m["actor"], sex, m["level"].lower().replace("xx", "")
-
-
-CORPORA = {
-    corpus.name: corpus
-    for corpus in (
-        Corpus(
-            "ravdess", "RAVDESS, speech", "CC BY-NC-SA 4.0",
-            re.compile(
-                r"0[123]-01-(?P<emotion>0[1-8])-(?P<level>0[12])-\d\d-\d\d-(?P<actor>\d\d)"
-            ),
-            _ravdess,
-        ),
-        Corpus(
-            "ravdess_song", "RAVDESS, song", "CC BY-NC-SA 4.0",
-            re.compile(
-                r"0[123]-02-(?P<emotion>0[1-8])-(?P<level>0[12])-\d\d-\d\d-(?P<actor>\d\d)"
-            ),
-            _ravdess,
-        ),
-        Corpus(
-            "crema_d", "CREMA-D", "ODbL 1.0 and DbCL 1.0",
-            re.compile(r"(?P<actor>1\d{3})_[A-Z]{3}_(?P<emotion>[A-Z]{3})_(?P<level>[A-Z]+)"),
-            _crema_d,
-        ),
-        Corpus(
-            "tess", "TESS", "CC BY-NC-ND 4.0",
-            re.compile(r"(?P<speaker>OAF?|YAF)_[a-z]+_(?P<emotion>[a-z]+)", re.IGNORECASE),
-            lambda m: (_TESS[m["emotion"].lower()], m["speaker"][:2].upper(), "female", ""),
-        ),
-        Corpus(
-            "nemo", "nEMO", "CC BY-NC-SA 4.0",
-            re.compile(r"(?P<speaker>[A-Z]{2,3}\d*)_(?P<emotion>[a-z]+)_(?P<sentence>\d+)"),
-            lambda m: (_NEMO[m["emotion"]], m["speaker"], "", ""),
-        ),
-    )
-}  # fmt: skip
-
-
-def load_corpus(name: str, folder: Path) -> list[Clip]:
+def load_corpus(name: str, path: Path) -> list[Clip]:
     """All clips of a corpus under a folder, in the order of their paths.
-
-    The one silent clip of CREMA-D is left out.
 
     Parameters
     ----------
     name : str
-        A key of `CORPORA`.
-    folder : Path
-        Searched with all its subfolders.
+        A key of `CORPORA`; ``"csv"`` for a table with the columns path, emotion and speaker (paths
+        relative to the table); ``"folders"`` for ``<emotion>/<speaker>/<file>`` or
+        ``<emotion>/<speaker>_<anything>``.
+    path : Path
+        The folder, searched with all its subfolders; for ``"csv"`` the table.
 
     Raises
     ------
     CorpusError
-        There is no such corpus, no such folder, or no clip of it in there.
+        There is no such corpus or no such path, no clip is in there, or a clip of one's own has
+        no known emotion or no speaker.
     """
-    if name not in CORPORA:
-        raise CorpusError(f"There is no corpus named {name!r}; known: {', '.join(CORPORA)}.")
-    if not folder.is_dir():
-        raise CorpusError(f"{name}: there is no folder {folder}.")
+    loaders: dict[str, Callable[[Path], list[Clip]]] = {
+        "csv": _from_table,
+        "folders": _from_folders,
+    }
+    if name not in {*CORPORA, *loaders}:
+        known = ", ".join([*CORPORA, *loaders])
+        raise CorpusError(f"There is no corpus named {name!r}; known: {known}.")
+    if not path.exists():
+        raise CorpusError(f"{name}: there is nothing at {path}.")
+    clips = loaders[name](path) if name in loaders else _from_official_names(name, path)
+    if not clips:
+        raise CorpusError(f"{name}: no clip is in {path}.")
+    return clips
+
+
+def _recordings(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in _AUDIO_SUFFIXES]
+
+
+def _from_official_names(name: str, folder: Path) -> list[Clip]:
     corpus = CORPORA[name]
     clips = []
-    for path in sorted(folder.rglob("*")):
-        match = corpus.pattern.fullmatch(path.stem)
-        if match and path.suffix.lower() in _AUDIO_SUFFIXES and path.stem not in _EXCLUDED:
-            emotion, speaker, sex, intensity = corpus.read(match)
-            # The singers of RAVDESS are its speakers: they must not end up on both sides.
-            owner = "ravdess" if name == "ravdess_song" else name
-            clips.append(Clip(path, emotion, f"{owner}-{speaker}", name, sex, intensity))
-    if not clips:
-        raise CorpusError(
-            f"{name}: no clip under {folder} has a name like {corpus.pattern.pattern}"
-        )
+    for path in _recordings(folder):
+        match = corpus.pattern.search(f"{path.parent.name}/{path.stem}")
+        meaning = corpus.read(match) if match and path.stem not in _EXCLUDED else None
+        if meaning:
+            emotion, speaker, sex, intensity = meaning
+            speaker = f"{corpus.owner}-{speaker}"
+            clips.append(Clip(path, emotion, speaker, name, sex, intensity))
     return clips
+
+
+def _from_table(table: Path) -> list[Clip]:
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.DictReader(file)
+        if missing := {"path", "emotion", "speaker"} - set(rows.fieldnames or ()):
+            raise CorpusError(f"{table} has no column {' and no '.join(sorted(missing))}.")
+        return [
+            _own(table.parent / row["path"], row["emotion"], row["speaker"], f"{table}, line {n}")
+            for n, row in enumerate(rows, start=2)
+        ]
+
+
+def _from_folders(folder: Path) -> list[Clip]:
+    clips = []
+    for path in _recordings(folder):
+        emotion, *between = path.relative_to(folder).parts[:-1] or ("",)
+        speaker = between[0] if between else path.stem.partition("_")[0]
+        clips.append(_own(path, emotion, speaker, str(path)))
+    return clips
+
+
+def _own(path: Path, emotion: str, speaker: str, where: str) -> Clip:
+    """A clip of one's own, checked: what is wrong is said with the place where it stands."""
+    known = SYNONYMS.get((emotion or "").strip().lower())
+    if not known:
+        raise CorpusError(
+            f"{where}: the emotion {emotion!r} is not known; known: {', '.join(SYNONYMS)}."
+        )
+    if not (speaker or "").strip():
+        raise CorpusError(
+            f"{where}: no speaker; without it nobody can tell whether a test is on new voices."
+        )
+    if not path.is_file():
+        raise CorpusError(f"{where}: there is no file {path}.")
+    return Clip(path, known, f"own-{speaker.strip()}", "own")

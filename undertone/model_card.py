@@ -8,7 +8,8 @@ import numpy as np
 import seaborn
 from matplotlib.figure import Figure
 
-from undertone.corpora import CORPORA, Clip
+from undertone.corpora import Clip
+from undertone.corpus_names import CORPORA
 from undertone.model_store import ModelInfo
 
 _TEMPLATE = """# Model card: {name}
@@ -116,10 +117,9 @@ def _corpora_table(clips: list[Clip]) -> str:
         own = [clip for clip in clips if clip.corpus == name]
         counts = Counter(clip.emotion for clip in own)
         speakers = {clip.speaker for clip in own}
-        corpus = CORPORA[name]
-        rows.append(
-            f"| {corpus.title} | {len(own)} | {len(speakers)} | {len(counts)} | {corpus.licence} |"
-        )
+        corpus = CORPORA.get(name)
+        title, licence = (corpus.title, corpus.licence) if corpus else (name, "not stated")
+        rows.append(f"| {title} | {len(own)} | {len(speakers)} | {len(counts)} | {licence} |")
     return "\n".join(rows)
 
 
