@@ -36,13 +36,14 @@ SLOPE_BANDS_HZ = ((0, 500), (500, 1500), (0, 5000))
 # Frames less than this under the loudest count as sound. Measured on RAVDESS with unseen speakers
 # and an SVM, 50, 40, 30, 25 and 20 dB give 54, 56, 58, 58 and 57 % UAR.
 ACTIVE_DB = 30.0
+NOISE_POWER = 1e-4
 FLOOR_DB = 60.0  # mel bands are followed this far under the mean level
 VOICED_CORRELATION = 0.6
 QUIET_DB = 25.0  # de Jong & Wempe (2009): what is this far under the loudest is a pause
 DIP_DB = 2.0  # de Jong & Wempe (2009): nuclei are parted by a dip of at least this
 PAUSE_S = 0.3  # de Jong & Wempe (2009): a shorter pause is part of a plosive
 MAX_BEAT_FRAMES = 200  # the slowest tempo is 30 beats per minute
-PULSE_CORRELATION = 0.1  # under it, onsets have no regular beat
+MIN_RATE_SPAN_S = 0.5  # in less, one syllable would make any rate
 
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
@@ -177,14 +178,16 @@ def _tempo(tracks: Tracks) -> tuple[float, float]:
     pulse = np.maximum(pulse / max(pulse[0], 1e-9), 0.0)
     (bpm,) = librosa.feature.tempo(tg=pulse[:, np.newaxis], sr=SAMPLE_RATE, hop_length=HOP)
     strength = float(pulse[round(60 * FRAMES_PER_S / bpm)])
-    return (float(bpm) if strength > PULSE_CORRELATION else float("nan")), strength
+    # Chance stays under three standard errors of a correlation.
+    is_beat = strength > 3 / np.sqrt(len(onsets))
+    return (float(bpm) if is_beat else float("nan")), strength
 
 
 def _measure_block(samples: Floats) -> dict[str, Floats]:
     """Tracks [k, n] of samples with a peak of at most 1."""
-    magnitude = np.abs(librosa.stft(samples, n_fft=N_FFT, win_length=WINDOW, hop_length=HOP))
-    power = magnitude**2
-    spectrum = {"S": magnitude, "sr": SAMPLE_RATE}
+    spectrogram = librosa.stft(samples, n_fft=N_FFT, win_length=WINDOW, hop_length=HOP)
+    power = np.abs(spectrogram) ** 2 + NOISE_POWER
+    spectrum = {"S": power, "sr": SAMPLE_RATE}
     f0_hz = librosa.yin(
         samples,
         fmin=F0_MIN_HZ,
@@ -204,7 +207,7 @@ def _measure_block(samples: Floats) -> dict[str, Floats]:
         "bandwidth_hz": librosa.feature.spectral_bandwidth(**spectrum),
         "rolloff_hz": librosa.feature.spectral_rolloff(**spectrum),
         "contrast_db": librosa.feature.spectral_contrast(**spectrum),
-        "flatness": librosa.feature.spectral_flatness(S=magnitude),
+        "flatness": librosa.feature.spectral_flatness(S=power, power=1.0),
         "zero_crossing_rate": librosa.feature.zero_crossing_rate(
             samples, frame_length=WINDOW, hop_length=HOP
         ),

