@@ -138,8 +138,9 @@ class AudioFeatureExtractor:
     """Named acoustic features of an utterance; deterministic, and safe to use from many threads.
 
     Levels are relative to the recording's own, so that gain, polarity and silence before or after
-    the speech change (next to) nothing. Features are NaN where nothing can be measured: pitch
-    without a voiced frame, tempo in less than 2 s or without a beat, all of them in silence.
+    the speech change next to nothing. Features are NaN where nothing can be measured: pitch
+    without a voiced frame, rates in less than 0.5 s, tempo in less than 2 s or without a beat, all
+    of them in silence. Whoever learns from them imputes, say, the median of the training set.
 
     Examples
     --------
@@ -198,7 +199,7 @@ class AudioFeatureExtractor:
         tracks = measure(audio)
         parts = [self._summarise(tracks, track) for track in TRACKS]
         scalars = rhythm(tracks)
-        return np.concatenate([*parts, [scalars[feature.name] for feature in SCALARS]])
+        return np.concatenate([*parts, [scalars.get(feature.name, np.nan) for feature in SCALARS]])
 
     def _summarise(self, tracks: Tracks, track: Track) -> Floats:
         """Statistics of a track, all those of a row together."""

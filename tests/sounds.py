@@ -10,6 +10,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import soundfile
+import soxr
 from scipy.signal import lfilter
 
 SEED = 440
@@ -138,6 +139,11 @@ def _to_peak(samples: np.ndarray, peak: float) -> np.ndarray:
     return (samples * (peak / max(np.abs(samples).max(initial=0.0), 1e-12))).astype(np.float32)
 
 
+def resampled(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    """The same sound at 16 kHz, as the decoder should give it."""
+    return soxr.resample(samples, sample_rate, SAMPLE_RATE)
+
+
 # --- files ---------------------------------------------------------------------------------
 
 
@@ -146,7 +152,10 @@ def with_soundfile(
 ) -> bytes:
     """A file by libsndfile; `samples` are [n] or [n, channels]."""
     file = io.BytesIO()
-    soundfile.write(file, samples, sample_rate, format=container, subtype=codec)
+    n_channels = 1 if samples.ndim == 1 else samples.shape[1]
+    with soundfile.SoundFile(file, "w", sample_rate, n_channels, codec, format=container) as output:
+        for start in range(0, len(samples), sample_rate * 60):  # Vorbis: a long one is too much
+            output.write(samples[start : start + sample_rate * 60])
     return file.getvalue()
 
 

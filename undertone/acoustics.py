@@ -2,7 +2,7 @@
 
 The rule: nothing here depends on the level of the recording or a constant offset. Samples are
 scaled to a peak of 1 first, and what is quiet is what is quiet against the loudest part, so that
-silence before or after the speech changes nothing either.
+silence before or after the speech changes next to nothing either.
 """
 
 from dataclasses import dataclass
@@ -36,13 +36,15 @@ SLOPE_BANDS_HZ = ((0, 500), (500, 1500), (0, 5000))
 # Frames less than this under the loudest count as sound. Measured on RAVDESS with unseen speakers
 # and an SVM, 50, 40, 30, 25 and 20 dB give 54, 56, 58, 58 and 57 % UAR.
 ACTIVE_DB = 30.0
-NOISE_POWER = 1e-4
-FLOOR_DB = 60.0  # mel bands are followed this far under the mean level
+# White noise 48 dB under the peak covers what only a studio lets one hear. On RAVDESS that costs
+# 1 point of UAR; but with noise at 35 dB SNR, 93 % of predictions stay instead of 69 %.
+NOISE_POWER = 3e-3
 VOICED_CORRELATION = 0.6
 QUIET_DB = 25.0  # de Jong & Wempe (2009): what is this far under the loudest is a pause
 DIP_DB = 2.0  # de Jong & Wempe (2009): nuclei are parted by a dip of at least this
 PAUSE_S = 0.3  # de Jong & Wempe (2009): a shorter pause is part of a plosive
 MAX_BEAT_FRAMES = 200  # the slowest tempo is 30 beats per minute
+MIN_ONSET_DB = 0.5  # even tones ripple by less, and that regularly
 MIN_RATE_SPAN_S = 0.5  # in less, one syllable would make any rate
 
 Floats = NDArray[np.floating]
@@ -64,7 +66,7 @@ class Tracks:
     intensity_db : np.ndarray [shape=(n,)]
         Level in windows of 64 ms, relative to the loudest.
     log_mel_db : np.ndarray [shape=(64, n)]
-        Level of mel bands, relative to their mean power over active frames, at least -60.
+        Level of mel bands, relative to their mean power over active frames.
     """
 
     values: dict[str, Floats]
@@ -107,7 +109,9 @@ def measure(audio: Audio) -> Tracks:
     is_voiced = is_active & (values.pop("correlation")[0] > VOICED_CORRELATION)
     is_voiced = scipy.ndimage.binary_opening(is_voiced, np.ones(3))
     intensity_db = values.pop("intensity_db")[0]
-    log_mel_db = _log_mel_db(values.pop("mel_power"), is_active)
+    mel_power = values.pop("mel_power")
+    mean_power = float(mel_power[:, is_active].mean()) if is_active.any() else 1.0
+    log_mel_db = librosa.power_to_db(mel_power, ref=mean_power, top_db=None)
     values["mfcc"] = librosa.feature.mfcc(S=log_mel_db, n_mfcc=N_MFCC)
     values["mfcc_delta"] = librosa.feature.delta(values["mfcc"])
     values["mfcc_delta2"] = librosa.feature.delta(values["mfcc"], order=2)
@@ -128,7 +132,7 @@ def speech_level_dbfs(audio: Audio) -> float:
 
 
 def rhythm(tracks: Tracks) -> dict[str, float]:
-    """Rates, pauses and tempo; NaN where there is no sound or too little of it.
+    """Rates, pauses and tempo by name; without those that cannot be measured.
 
     Syllable nuclei are peaks of the intensity, less than 25 dB under the loudest, parted by dips
     of at least 2 dB, and voiced.
@@ -138,41 +142,44 @@ def rhythm(tracks: Tracks) -> dict[str, float]:
     de Jong & Wempe, "Praat script to detect syllable nuclei and measure speech rate
     automatically", Behavior Research Methods 41 (2009), 385-390.
     """
-    tempo_bpm, tempo_strength = _tempo(tracks)
-    found = {"tempo_bpm": tempo_bpm, "tempo_strength": tempo_strength}
+    found = _tempo(tracks)
     is_loud = tracks.is_active & (tracks.intensity_db > -QUIET_DB)
     if not is_loud.any():
-        names = ["speaking_rate_per_s", "articulation_rate_per_s", "voiced_fraction"]
-        names += ["pause_fraction", "pause_rate_per_s", "longest_pause_s"]
-        return found | dict.fromkeys(names, float("nan"))
-    nuclei, _ = scipy.signal.find_peaks(
-        np.pad(tracks.intensity_db, 1, constant_values=-99.0), height=-QUIET_DB, prominence=DIP_DB
-    )
-    n_nuclei = int(tracks.is_voiced[nuclei - 1].sum())
+        return found
+    found["voiced_fraction"] = float(tracks.is_voiced.sum() / tracks.is_active.sum())
     first, last = np.flatnonzero(is_loud)[[0, -1]]
-    span_s = (last + 1 - first) / FRAMES_PER_S
+    span_s = float(last + 1 - first) / FRAMES_PER_S
+    if span_s < MIN_RATE_SPAN_S:
+        return found
+    n_nuclei = int(tracks.is_voiced[_intensity_peaks(tracks.intensity_db)].sum())
     # Loud frames limit each pause, so the steps between them are the pauses' lengths.
     steps_s = (np.diff(np.flatnonzero(is_loud)) - 1) / FRAMES_PER_S
     pauses_s = steps_s[steps_s >= PAUSE_S]
     return found | {
         "speaking_rate_per_s": n_nuclei / span_s,
-        "articulation_rate_per_s": n_nuclei / (span_s - pauses_s.sum()),
-        "voiced_fraction": float(tracks.is_voiced.sum() / tracks.is_active.sum()),
-        "pause_fraction": float(pauses_s.sum() / span_s),
+        "articulation_rate_per_s": n_nuclei / (span_s - float(pauses_s.sum())),
+        "pause_fraction": float(pauses_s.sum()) / span_s,
         "pause_rate_per_s": len(pauses_s) / span_s,
         "longest_pause_s": float(pauses_s.max(initial=0.0)),
     }
 
 
-def _tempo(tracks: Tracks) -> tuple[float, float]:
-    """Beats per minute, and how regular they are, 0 to 1.
+def _intensity_peaks(intensity_db: Floats) -> NDArray[np.intp]:
+    """Frames of peaks that a dip parts from any higher one."""
+    # Of peaks of the same height only the last may count, or an even tone would have many.
+    ranked_db = np.round(intensity_db, 2) + 1e-6 * np.arange(len(intensity_db)) / len(intensity_db)
+    padded_db = np.pad(ranked_db, 1, constant_values=-1e3)
+    peaks, _ = scipy.signal.find_peaks(padded_db, height=-QUIET_DB, prominence=DIP_DB)
+    return np.asarray(peaks - 1)
 
-    The tempo is NaN where it would be a guess: in less than 2 s, or without a regular beat.
-    """
+
+def _tempo(tracks: Tracks) -> dict[str, float]:
+    """Beats per minute, if there is a beat, and how regular it is; nothing in less than 2 s."""
     log_mel_db = tracks.log_mel_db[:, tracks.frames("spoken")]
     if log_mel_db.shape[1] < MAX_BEAT_FRAMES:
-        return float("nan"), float("nan")
+        return {}
     onsets = librosa.onset.onset_strength(S=log_mel_db, sr=SAMPLE_RATE, hop_length=HOP)
+    onsets[onsets < MIN_ONSET_DB] = 0.0
     # One autocorrelation of all: a tempogram of half an hour would need gigabytes.
     pulse = librosa.autocorrelate(onsets - onsets.mean(), max_size=MAX_BEAT_FRAMES)
     pulse = np.maximum(pulse / max(pulse[0], 1e-9), 0.0)
@@ -180,7 +187,7 @@ def _tempo(tracks: Tracks) -> tuple[float, float]:
     strength = float(pulse[round(60 * FRAMES_PER_S / bpm)])
     # Chance stays under three standard errors of a correlation.
     is_beat = strength > 3 / np.sqrt(len(onsets))
-    return (float(bpm) if is_beat else float("nan")), strength
+    return {"tempo_strength": strength} | ({"tempo_bpm": float(bpm)} if is_beat else {})
 
 
 def _measure_block(samples: Floats) -> dict[str, Floats]:
@@ -230,7 +237,7 @@ def _voice_quality(power: Floats, f0_hz: Floats) -> dict[str, Floats]:
     Computing 7 (2016), 190-202.
     """
     hz = librosa.fft_frequencies(sr=SAMPLE_RATE, n_fft=N_FFT)
-    level_db = 10 * np.log10(power + 1e-10)
+    level_db = 10 * np.log10(power)
 
     def band(low_hz: float, high_hz: float) -> Bools:
         return np.asarray((hz >= low_hz) & (hz < high_hz))
@@ -245,9 +252,9 @@ def _voice_quality(power: Floats, f0_hz: Floats) -> dict[str, Floats]:
         return np.asarray(level_db[bins, np.arange(len(bins))])
 
     def energy_db(low_hz: float, high_hz: float) -> Floats:
-        return np.asarray(10 * np.log10(power[band(low_hz, high_hz)].sum(axis=0) + 1e-10))
+        return np.asarray(10 * np.log10(power[band(low_hz, high_hz)].sum(axis=0)))
 
-    share = np.sqrt(power) / (np.sqrt(power).sum(axis=0) + 1e-10)
+    share = np.sqrt(power) / np.sqrt(power).sum(axis=0)
     strongest_db = [level_db[band(*edges)].max(axis=0) for edges in ((0, 2000), (2000, 5000))]
     return {
         "flux": np.linalg.norm(np.diff(share, axis=1, prepend=share[:, :1]), axis=0)[np.newaxis],
@@ -286,11 +293,3 @@ def _near_loudest(level_db: Floats, range_db: float) -> Bools:
     """Where the level is less than `range_db` under the loudest, of which a click is no part."""
     loudest_db = scipy.ndimage.median_filter(level_db, 5).max()
     return np.asarray((level_db > loudest_db - range_db) & (level_db > -99.0))
-
-
-def _log_mel_db(power: Floats, is_active: Bools) -> Floats:
-    if not is_active.any():
-        return np.full(power.shape, -FLOOR_DB, np.float32)
-    mean = float(power[:, is_active].mean())
-    level_db = librosa.power_to_db(power, ref=mean, amin=1e-10, top_db=None)
-    return np.asarray(np.maximum(level_db, -FLOOR_DB))

@@ -43,8 +43,8 @@ FFMPEG_ONLY = (b"OggS", b"ID3", b"\xff")
 # No playlist (hls, concat, dash, ...) is among these: they would name other files or addresses.
 FFMPEG_FORMATS = "aac,ac3,aiff,amr,asf,au,avi,caf,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,w64,wav"
 FFMPEG_CODECS = (
-    "aac,aac_latm,ac3,adpcm_g722,adpcm_ima_qt,adpcm_ima_wav,adpcm_ms,alac,amrnb,amrwb,eac3,flac,"
-    "gsm,gsm_ms,mp1float,mp2float,mp3float,opus,pcm_alaw,pcm_f32be,pcm_f32le,pcm_f64be,pcm_f64le,"
+    "aac,aac_latm,ac3,adpcm_ima_qt,adpcm_ima_wav,adpcm_ms,alac,amrnb,amrwb,eac3,flac,g722,gsm,"
+    "gsm_ms,mp1float,mp2float,mp3float,opus,pcm_alaw,pcm_f32be,pcm_f32le,pcm_f64be,pcm_f64le,"
     "pcm_mulaw,pcm_s16be,pcm_s16le,pcm_s24be,pcm_s24le,pcm_s32be,pcm_s32le,pcm_s8,pcm_u8,speex,"
     "vorbis,wmapro,wmav1,wmav2"
 )
@@ -129,9 +129,10 @@ def decode(data: bytes, *, max_duration_s: float = 1800.0) -> Audio:
     if track.cancels_out:
         track = _read(data, max_duration_s, channel=track.loudest_channel)
     samples = np.frombuffer(track.samples, np.float32)
-    if round(len(samples) / SAMPLE_RATE, 2) < MIN_DURATION_S:
+    duration_s = round(len(samples) / SAMPLE_RATE, 3)
+    if duration_s < MIN_DURATION_S:
         raise RecordingTooShort(
-            f"The recording lasts {len(samples) / SAMPLE_RATE:.2f} s; "
+            f"The recording lasts {duration_s:g} s; "
             f"at least {MIN_DURATION_S} s of speech are needed. Record a few words."
         )
     highest, lowest = float(samples.max()), float(samples.min())

@@ -53,8 +53,9 @@ class History:
     def __init__(self, url: str) -> None:
         try:
             parsed = make_url(url)
-            if parsed.get_backend_name() == "sqlite" and parsed.database:
-                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            file = parsed.database if parsed.get_backend_name() == "sqlite" else None
+            if file and not file.startswith("file:"):
+                Path(file).parent.mkdir(parents=True, exist_ok=True)
             self._engine = create_engine(parsed, pool_pre_ping=True)
         except (ArgumentError, NoSuchModuleError, ImportError, OSError) as error:
             raise SettingsError(
