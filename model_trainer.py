@@ -171,8 +171,9 @@ def embed_clips(clips: list[Clip], encoder_path: Path, cache_dir: Path, n_jobs: 
     memory = joblib.Memory(cache_dir, verbose=0)
     cached = memory.cache(_embed_file, ignore=["encoder_path"])
     # Whatever an embedding depends on: change it, and it is computed anew.
-    sources = ("undertone/audio.py", "undertone/speech.py", "emotion_recognizer.py")
-    digest = " ".join(sha256(path) for path in (encoder_path, *(ROOT / name for name in sources)))
+    sources = [ROOT / "undertone" / f"{name}.py" for name in ("decoders", "audio", "speech")]
+    sources.append(ROOT / "emotion_recognizer.py")
+    digest = " ".join(sha256(path) for path in (encoder_path, *sources))
     work = (
         joblib.delayed(cached)(clip.path, clip.path.stat().st_mtime_ns, digest, encoder_path)
         for clip in clips

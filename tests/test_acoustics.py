@@ -156,6 +156,11 @@ def test_deltas_of_a_linear_fall_are_its_slope() -> None:
     assert abs(values["mfcc_delta"][1:, inside].mean(axis=1)).max() < 0.08
 
 
+def test_deltas_of_a_ramp_are_its_slope() -> None:
+    deltas = librosa.feature.delta(np.arange(20.0)[np.newaxis])
+    assert deltas[0, 5:15] == pytest.approx(1.0)
+
+
 def test_harmonics_slopes_and_balance() -> None:
     time_s = np.arange(SAMPLE_RATE) / SAMPLE_RATE
     two = np.sin(2 * np.pi * 200 * time_s) + 0.5 * np.sin(2 * np.pi * 400 * time_s)

@@ -1,4 +1,5 @@
-"""Named acoustic features: signals whose answer can be computed, names, invariance, the command.
+"""Named acoustic features: signals whose answer can be computed, names, invariance, the command;
+and the embedding.
 
 ``python -m tests.test_feature_extractor --update`` writes tests/golden/feature_names.txt anew;
 `AudioFeatureExtractor.extractor_id` must change with it, or old models would be fed new numbers.
@@ -16,10 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import feature_extractor
-from feature_extractor import AudioFeatureExtractor, main
+from feature_extractor import AudioFeatureExtractor, SpeechEncoder, main
 from tests import sounds
 from undertone.audio import Audio, decode
 from undertone.errors import RecordingTooShort
+from undertone.model_store import MODELS_DIR
 
 GOLDEN = Path(__file__).parent / "golden" / "feature_names.txt"
 DATASETS = Path(__file__).parents[2] / "shared" / "datasets"
@@ -94,11 +96,15 @@ def test_units_in_names_are_the_units() -> None:
             assert not scalar.name.endswith(ending) or scalar.unit == unit
 
 
-def test_what_was_asked_for_is_there() -> None:
-    assert {f"mfcc_{i:02d}_mean" for i in range(40)} <= set(NAMES)
-    assert {f"mfcc_delta_{i:02d}_std" for i in range(40)} <= set(NAMES)
-    assert {f"chroma_{i:02d}_mean" for i in range(12)} <= set(NAMES)
-    assert {f"contrast_db_{i:02d}_mean" for i in range(7)} <= set(NAMES)
+def test_what_the_contract_names_is_there() -> None:
+    names = " ".join(EXTRACTOR.feature_names)
+    for wanted in (
+        "mfcc_39_mean", "mfcc_delta_39_mean", "chroma_11_mean", "centroid_hz_mean",
+        "bandwidth_hz_mean", "rolloff_hz_mean", "contrast_db_06_mean", "flatness_mean",
+        "zero_crossing_rate_mean", "rms_db_mean", "tempo_bpm", "f0_hz_median", "voiced_fraction",
+        "speaking_rate_per_s",
+    ):  # fmt: skip
+        assert wanted in names
 
 
 def test_the_example_in_the_documentation() -> None:
@@ -106,6 +112,18 @@ def test_the_example_in_the_documentation() -> None:
 
 
 # --- signals whose answer is known ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("hz", [250.0, 1000.0, 3000.0])
+def test_of_a_sine(hz: float) -> None:
+    found = extract(sounds.tone(1.0, hz))
+    assert found["centroid_hz_mean"] == pytest.approx(hz, rel=0.03)
+    # A window of 512 samples counts whole crossings.
+    assert found["zero_crossing_rate_mean"] == pytest.approx(
+        2 * hz / sounds.SAMPLE_RATE, rel=0.03, abs=1 / 512
+    )
+    assert found["rolloff_hz_mean"] == pytest.approx(hz, abs=2 * sounds.SAMPLE_RATE / 512)
+    assert found["rms_db_mean"] == pytest.approx(-3.01, abs=0.3)  # under its peak
 
 
 @pytest.mark.parametrize("frequency_hz", [200, 440, 660])
@@ -339,6 +357,31 @@ def test_real_anger_is_higher_and_brighter_than_calm() -> None:
     for name in ("f0_hz_median", "centroid_hz_mean", "alpha_ratio_db_mean", "hammarberg_db_mean"):
         higher = [a[name] > c[name] for a, c in zip(angry, calm, strict=True)]
         assert sum(higher) >= 6 if name != "hammarberg_db_mean" else sum(higher) <= 2, name
+
+
+# --- the embedding --------------------------------------------------------------------------
+
+
+class TestSpeechEncoder:
+    encoder = SpeechEncoder(MODELS_DIR / "encoder" / "encoder.onnx")
+
+    def test_it_works(self) -> None:
+        embedding = self.encoder.embed(Audio(sounds.voice(1.0)))
+        assert embedding.shape == (self.encoder.n_features,) == (3072,)
+        assert np.isfinite(embedding).all()
+
+    def test_the_level_does_not_matter(self) -> None:
+        samples = sounds.voice(1.0)
+        loud = self.encoder.embed(Audio(samples))
+        quiet = self.encoder.embed(Audio(np.float32(-0.01) * samples))
+        assert np.linalg.norm(loud - quiet) < 0.01 * np.linalg.norm(loud)
+
+    def test_lengths(self) -> None:
+        assert np.isfinite(self.encoder.embed(Audio(sounds.voice(0.1)))).all()
+        with pytest.raises(RecordingTooShort):
+            self.encoder.embed(Audio(sounds.voice(0.02)))
+        with pytest.raises(ValueError, match="at most 30 s"):
+            self.encoder.embed(Audio(sounds.noise(31.0)))
 
 
 if __name__ == "__main__":

@@ -1,24 +1,18 @@
 """Bytes of any recording to mono samples at 16 kHz, within limits that hold while decoding.
 
-The rule: files are known by their content, never by their name; nothing but the bytes given is
-ever opened; and any bytes at all end in an `Audio` or in an `AudioError`.
-libsndfile reads uncompressed and lossless files; FFmpeg all others and what libsndfile refuses.
+The rule: files are known by their content, never by their name, and any bytes at all end in an
+`Audio` or in an `AudioError`.
 """
 
-import ctypes
-import io
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import av
 import numpy as np
 import numpy.typing as npt
-import soundfile
 import soxr
 
+from undertone.decoders import MAX_CHANNELS, check_layout, with_ffmpeg, with_libsndfile
 from undertone.errors import (
-    AudioError,
     EmptyFile,
     NotAudio,
     RecordingSilent,
@@ -29,36 +23,7 @@ from undertone.errors import (
 SAMPLE_RATE = 16_000
 MIN_DURATION_S = 0.3
 SILENT_PEAK = 1e-3  # -60 dBFS: under it, 16-bit speech has fewer than six bits left
-MIN_RATE_HZ = 4_000  # under it, hardly a formant is left
-MAX_RATE_HZ = 384_000  # over it, time is wasted: twice what recorders offer
-MAX_CHANNELS = 64
 LOUDEST = 2.0**31  # integers stored as float without scaling reach this; more is damage
-BLOCK_SAMPLES = 2**17  # of all channels together: half a MiB of float32
-MAX_BAD_PACKETS = 1000  # an mp4 can name far more than anybody wants to wait for
-
-# libsndfile also takes scientific formats, which random bytes may look like.
-SNDFILE_FORMATS = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC", "NIST"}
-# Ogg and MPEG: of chained streams libsndfile reads the first; its libmpg123 writes to stderr.
-FFMPEG_ONLY = (b"OggS", b"ID3", b"\xff")
-# No playlist (hls, concat, dash, ...) is among these: they would name other files or addresses.
-FFMPEG_FORMATS = "aac,ac3,aiff,amr,asf,au,avi,caf,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,w64,wav"
-FFMPEG_CODECS = (
-    "aac,aac_latm,ac3,adpcm_ima_qt,adpcm_ima_wav,adpcm_ms,alac,amrnb,amrwb,eac3,flac,g722,gsm,"
-    "gsm_ms,mp1float,mp2float,mp3float,opus,pcm_alaw,pcm_f32be,pcm_f32le,pcm_f64be,pcm_f64le,"
-    "pcm_mulaw,pcm_s16be,pcm_s16le,pcm_s24be,pcm_s24le,pcm_s32be,pcm_s32le,pcm_s8,pcm_u8,speex,"
-    "vorbis,wmapro,wmav1,wmav2"
-)
-FFMPEG_OPTIONS = {
-    "format_whitelist": FFMPEG_FORMATS,
-    "codec_whitelist": FFMPEG_CODECS,
-    "max_streams": "32",
-}
-# FFmpeg may not reserve more than this at a time: an mp4 of 20 kB that claims 80 million samples
-# would get an index of gigabytes. (Windows does not look for the function in a module's own
-# libraries, and goes without this limit.)
-with suppress(OSError, AttributeError):
-    ctypes.CDLL(av.packet.__file__).av_max_alloc(ctypes.c_size_t(64 * 2**20))
-
 Samples = npt.NDArray[np.float32]
 
 
@@ -192,7 +157,7 @@ class _Track:
     def add(self, block: npt.NDArray[Any], rate_hz: int) -> None:
         """Mix down, resample and keep one block, float [shape=(n, channels)]."""
         n_channels = block.shape[1]
-        _check_layout(n_channels, rate_hz)
+        check_layout(n_channels, rate_hz)
         block = np.where(np.abs(block) <= LOUDEST, block, np.float32(0))  # NaN compares false
         mean = block.mean(axis=1, dtype=np.float32)
         energy = np.einsum("ij,ij->j", block, block, dtype=np.float64)
@@ -235,23 +200,10 @@ class _Track:
         return int(self._energy.argmax())
 
 
-def _check_layout(n_channels: int, rate_hz: int) -> None:
-    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
-        raise AudioError(
-            f"The recording has a sample rate of {rate_hz} Hz; {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz "
-            "can be used. Export it again, best at 16000 Hz."
-        )
-    if not 1 <= n_channels <= MAX_CHANNELS:
-        raise AudioError(
-            f"The recording has {n_channels} channels; 1 to {MAX_CHANNELS} can be used. "
-            "Export it again as mono."
-        )
-
-
 def _read(data: bytes, max_duration_s: float, channel: int | None = None) -> _Track:
     """The longest track that one of the decoders gets out of the bytes."""
     tracks = []
-    for decoder in (_with_libsndfile, _with_ffmpeg):
+    for decoder in (with_libsndfile, with_ffmpeg):
         track = _Track(max_duration_s, channel)
         decoder(data, track)
         track.finish()
@@ -265,79 +217,3 @@ def _read(data: bytes, max_duration_s: float, channel: int | None = None) -> _Tr
             "has no sound track, or is damaged. Send a wav, mp3, m4a, ogg, flac, webm or amr file."
         )
     return max(tracks, key=lambda track: len(track.samples))
-
-
-class _Memory(io.BytesIO):
-    """Bytes that stay where they are when a damaged header asks to go before their start."""
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        try:
-            return super().seek(offset, whence)
-        except (ValueError, OverflowError):  # would be printed, not raised, by libsndfile's wrapper
-            return self.tell()
-
-
-class _Stream(soundfile.SoundFile):  # type: ignore[misc]
-    """A sound file read from front to back: no seeking, no faith in its stated length."""
-
-    def seekable(self) -> bool:
-        return False
-
-
-def _with_libsndfile(data: bytes, track: _Track) -> None:
-    """Fill the track with what libsndfile makes of the bytes, if anything."""
-    if data.startswith(FFMPEG_ONLY):
-        return
-    with suppress(soundfile.SoundFileError), _Stream(_Memory(data)) as file:
-        if file.format not in SNDFILE_FORMATS or file.subtype.startswith("MPEG"):
-            return
-        _check_layout(file.channels, file.samplerate)
-        block = np.empty((BLOCK_SAMPLES // file.channels, file.channels), np.float32)
-        while len(part := file.read(out=block)):
-            track.add(part, file.samplerate)
-        track.is_whole = True
-
-
-def _with_ffmpeg(data: bytes, track: _Track) -> None:
-    """Fill the track with what FFmpeg makes of the bytes, if anything."""
-    file, n_bad = io.BytesIO(data), 0
-    try:
-        with av.open(
-            file, "r", options=FFMPEG_OPTIONS, metadata_errors="replace", io_open=_refuse
-        ) as container:
-            stream = container.streams.best("audio")
-            if not isinstance(stream, av.AudioStream):
-                return
-            if stream.codec_context.name not in FFMPEG_CODECS.split(","):
-                return
-            stream.codec_context.thread_count = 1
-            for packet in container.demux(stream):
-                try:
-                    for frame in stream.decode(packet):
-                        track.add(_to_float(frame), frame.sample_rate)
-                except av.FFmpegError:
-                    n_bad += 1
-                    if n_bad > MAX_BAD_PACKETS:
-                        return
-            track.is_whole = not n_bad
-    except AudioError:
-        raise
-    except Exception:  # noqa: BLE001 whatever hostile bytes make of FFmpeg, they are damaged
-        return
-
-
-def _refuse(url: str, flags: int, options: dict[str, str]) -> None:
-    """Refuse FFmpeg any further file or address."""
-    raise PermissionError(f"a recording may not open {url!r}")
-
-
-def _to_float(frame: av.AudioFrame) -> npt.NDArray[Any]:
-    """Samples of a frame as float [shape=(n, channels)], full scale 1."""
-    samples = frame.to_ndarray()
-    n_channels = frame.layout.nb_channels
-    samples = samples.T if frame.format.is_planar else samples.reshape(-1, n_channels)
-    if samples.dtype == np.uint8:
-        return (samples - np.float32(128)) / 128
-    if samples.dtype.kind == "i":
-        return samples / np.float32(2 ** (8 * samples.dtype.itemsize - 1))
-    return samples

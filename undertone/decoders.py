@@ -1,0 +1,151 @@
+"""The two decoders: bytes to blocks of samples, for whoever gathers them.
+
+libsndfile reads uncompressed and lossless files; FFmpeg all others and what libsndfile refuses.
+The rule: formats and codecs are those listed here, and nothing but the bytes given is ever opened.
+"""
+
+import ctypes
+import io
+from contextlib import suppress
+from typing import Any, Protocol
+
+import av
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from undertone.errors import AudioError
+
+MIN_RATE_HZ = 4_000  # under it, hardly a formant is left
+MAX_RATE_HZ = 384_000  # over it, time is wasted: twice what recorders offer
+MAX_CHANNELS = 64
+BLOCK_SAMPLES = 2**17  # of all channels together: half a MiB of float32
+MAX_BAD_PACKETS = 1000  # an mp4 can name far more than anybody wants to wait for
+
+# libsndfile also takes scientific formats, which random bytes may look like.
+SNDFILE_FORMATS = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC", "NIST"}
+# Ogg and MPEG: of chained streams libsndfile reads the first; its libmpg123 writes to stderr.
+FFMPEG_ONLY = (b"OggS", b"ID3", b"\xff")
+# No playlist (hls, concat, dash, ...) is among these: they would name other files or addresses.
+FFMPEG_FORMATS = "aac,ac3,aiff,amr,asf,au,avi,caf,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,w64,wav"
+FFMPEG_CODECS = (
+    "aac,aac_latm,ac3,adpcm_ima_qt,adpcm_ima_wav,adpcm_ms,alac,amrnb,amrwb,eac3,flac,g722,gsm,"
+    "gsm_ms,mp1float,mp2float,mp3float,opus,pcm_alaw,pcm_f32be,pcm_f32le,pcm_f64be,pcm_f64le,"
+    "pcm_mulaw,pcm_s16be,pcm_s16le,pcm_s24be,pcm_s24le,pcm_s32be,pcm_s32le,pcm_s8,pcm_u8,speex,"
+    "vorbis,wmapro,wmav1,wmav2"
+)
+FFMPEG_OPTIONS = {
+    "format_whitelist": FFMPEG_FORMATS,
+    "codec_whitelist": FFMPEG_CODECS,
+    "max_streams": "32",
+}
+# FFmpeg may not reserve more than this at a time: an mp4 of 20 kB that claims 80 million samples
+# would get an index of gigabytes. (Windows does not look for the function in a module's own
+# libraries, and goes without this limit.)
+with suppress(OSError, AttributeError):
+    ctypes.CDLL(av.packet.__file__).av_max_alloc(ctypes.c_size_t(64 * 2**20))
+
+
+class Sink(Protocol):
+    """What takes the decoded blocks; `is_whole` is set when the end was reached undamaged."""
+
+    is_whole: bool
+
+    def add(self, block: npt.NDArray[Any], rate_hz: int) -> None:
+        """Take one block, float [shape=(n, channels)]; an AudioError ends the decoding."""
+
+
+def check_layout(n_channels: int, rate_hz: int) -> None:
+    """Return if a recording of this kind can be used.
+
+    Raises
+    ------
+    AudioError
+        It cannot.
+    """
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+        raise AudioError(
+            f"The recording has a sample rate of {rate_hz} Hz; {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz "
+            "can be used. Export it again, best at 16000 Hz."
+        )
+    if not 1 <= n_channels <= MAX_CHANNELS:
+        raise AudioError(
+            f"The recording has {n_channels} channels; 1 to {MAX_CHANNELS} can be used. "
+            "Export it again as mono."
+        )
+
+
+class _Memory(io.BytesIO):
+    """Bytes that stay where they are when a damaged header asks to go before their start."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        try:
+            return super().seek(offset, whence)
+        except (ValueError, OverflowError):  # would be printed, not raised, by libsndfile's wrapper
+            return self.tell()
+
+
+class _Stream(soundfile.SoundFile):  # type: ignore[misc]
+    """A sound file read from front to back: no seeking, no faith in its stated length."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+def with_libsndfile(data: bytes, sink: Sink) -> None:
+    """Fill the sink with what libsndfile makes of the bytes, if anything."""
+    if data.startswith(FFMPEG_ONLY):
+        return
+    with suppress(soundfile.SoundFileError), _Stream(_Memory(data)) as file:
+        if file.format not in SNDFILE_FORMATS or file.subtype.startswith("MPEG"):
+            return
+        check_layout(file.channels, file.samplerate)
+        block = np.empty((BLOCK_SAMPLES // file.channels, file.channels), np.float32)
+        while len(part := file.read(out=block)):
+            sink.add(part, file.samplerate)
+        sink.is_whole = True
+
+
+def with_ffmpeg(data: bytes, sink: Sink) -> None:
+    """Fill the sink with what FFmpeg makes of the bytes, if anything."""
+    file, n_bad = io.BytesIO(data), 0
+    try:
+        with av.open(
+            file, "r", options=FFMPEG_OPTIONS, metadata_errors="replace", io_open=_refuse
+        ) as container:
+            stream = container.streams.best("audio")
+            if not isinstance(stream, av.AudioStream):
+                return
+            if stream.codec_context.name not in FFMPEG_CODECS.split(","):
+                return
+            stream.codec_context.thread_count = 1
+            for packet in container.demux(stream):
+                try:
+                    for frame in stream.decode(packet):
+                        sink.add(_to_float(frame), frame.sample_rate)
+                except av.FFmpegError:
+                    n_bad += 1
+                    if n_bad > MAX_BAD_PACKETS:
+                        return
+            sink.is_whole = not n_bad
+    except AudioError:
+        raise
+    except Exception:  # noqa: BLE001 whatever hostile bytes make of FFmpeg, they are damaged
+        return
+
+
+def _refuse(url: str, flags: int, options: dict[str, str]) -> None:
+    """Refuse FFmpeg any further file or address."""
+    raise PermissionError(f"a recording may not open {url!r}")
+
+
+def _to_float(frame: av.AudioFrame) -> npt.NDArray[Any]:
+    """Samples of a frame as float [shape=(n, channels)], full scale 1."""
+    samples = frame.to_ndarray()
+    n_channels = frame.layout.nb_channels
+    samples = samples.T if frame.format.is_planar else samples.reshape(-1, n_channels)
+    if samples.dtype == np.uint8:
+        return (samples - np.float32(128)) / 128
+    if samples.dtype.kind == "i":
+        return samples / np.float32(2 ** (8 * samples.dtype.itemsize - 1))
+    return samples
