@@ -122,3 +122,6 @@ def test_ones_own_recordings(corpus: Path, tmp_path: Path) -> None:
     info = EmotionRecognizer("mine", tmp_path / "models").info
     assert list(info.scores) == ["own, 5 folds by speaker, 2 emotions"]
     assert info.trained_on == ("own",)
+    card = (out / "MODEL_CARD.md").read_text()
+    assert "only the recordings listed above" in card
+    assert not [name for name in ("RAVDESS", "CREMA-D", "emobox") if name in card]

@@ -120,10 +120,10 @@ _RAVDESS_NAME = r"0[123]-{channel}-(?P<emotion>0[1-8])-(?P<level>0[12])-\d\d-\d\
 CORPORA = {
     corpus.name: corpus
     for corpus in (
-        Corpus("ravdess", "RAVDESS, speech", "CC BY-NC-SA 4.0", "ravdess",
+        Corpus("ravdess", "RAVDESS (speech)", "CC BY-NC-SA 4.0", "ravdess",
                re.compile(_RAVDESS_NAME.format(channel="01")), _ravdess),
         # The singers of RAVDESS are its speakers: they must not end up on both sides.
-        Corpus("ravdess_song", "RAVDESS, song", "CC BY-NC-SA 4.0", "ravdess",
+        Corpus("ravdess_song", "RAVDESS (song)", "CC BY-NC-SA 4.0", "ravdess",
                re.compile(_RAVDESS_NAME.format(channel="02")), _ravdess),
         Corpus("crema_d", "CREMA-D", "ODbL 1.0 and DbCL 1.0", "crema_d",
                re.compile(r"(?P<actor>1\d{3})_[A-Z]{3}_(?P<emotion>[A-Z]{3})_(?P<level>[A-Z]+)$"),

@@ -29,10 +29,8 @@ Made by `tools/make_encoder.py` and `model_trainer.py`.
 
 {corpora}
 
-The shipped weights were trained on all speakers of these corpora by the recipe measured below.
-The audio's licences restrict what may be done with models trained on it: RAVDESS is for
-non-commercial use (CC BY-NC-SA 4.0), so **treat these weights as for non-commercial use** unless
-you train them again without it. CREMA-D: Open Database License. The code is MIT.
+The weights were trained on all speakers of these corpora by the recipe measured below.
+{licence_note}The code is MIT.
 
 ## How well it works on voices it has not heard
 
@@ -41,11 +39,7 @@ speaker. The temperature is chosen inside the training speakers. UAR is the mean
 the emotions; its interval is a 95 % bootstrap over speakers; ± is the standard deviation over
 folds. Calibration error: 15 bins of equal mass.
 
-One thing is not as clean as it should be: which blocks are used, the treatment of level and
-silence and the strength of regularisation were chosen, among a few, by looking at the folds of
-ravdess-emobox and cremad-si themselves. Expect those figures to be slightly optimistic.
-
-{scores}
+{choices_note}{scores}
 
 {details}
 ## When it is uncertain
@@ -56,16 +50,37 @@ the cases *on such recordings*; on other material expect more errors.
 
 ## What it does not know
 
-- It has heard actors only, in quiet rooms, speaking North American English. Real feelings are
-  weaker and mixed; other languages, rooms, microphones, children and old age were not measured.
+- It has heard {heard}. Real feelings are weaker
+  and more mixed than played ones; what is not in these recordings (other languages, rooms,
+  microphones, ages) was not measured.
 - It hears how something is said, not what is said, and not what somebody feels.
-- CREMA-D's labels are what the actor was told to play; listeners who only heard the clips agreed
-  with them in 41 % of the cases.
-- Do not use it to judge people: not for employment, school, credit, policing or medicine. In the
+{labels_note}- Do not use it to judge people: not for employment, school, credit, policing or medicine. In the
   EU such uses at work and in education are prohibited (AI Act, article 5).
 
 Trained on {created_on} with {versions}.
 """
+
+# What depends on the corpora: a card must say nothing of those that were not used.
+_NON_COMMERCIAL_NOTE = """\
+The licences of the audio restrict what may be done with models trained on it:
+{titles} may not be used commercially, so **treat these weights as for non-commercial
+use** unless you train them again without. """
+_CHOICES_NOTE = """\
+One thing is not as clean as it should be: which blocks are used, the treatment of level and
+silence and the strength of regularisation were chosen, among a few, by looking at the folds of
+ravdess-emobox and cremad-si themselves. Expect those figures to be slightly optimistic.
+
+"""
+_CREMA_D_LABELS_NOTE = """\
+- CREMA-D's labels are what the actor was told to play; listeners who only heard the clips agreed
+  with them in 41 % of the cases.
+"""
+_ACTED_CORPORA = "actors only, in quiet rooms, speaking {languages}"
+_LANGUAGES = {
+    "ravdess": "North American English", "ravdess_song": "North American English",
+    "crema_d": "North American English", "tess": "Canadian English", "savee": "British English",
+    "emodb": "German", "nemo": "Polish", "emovo": "Italian",
+}  # fmt: skip
 
 
 def write(info: ModelInfo, clips: list[Clip], stated_risk: float, folder: Path) -> None:
@@ -89,6 +104,10 @@ def write(info: ModelInfo, clips: list[Clip], stated_risk: float, folder: Path) 
         n_labels=len(info.labels),
         labels=", ".join(info.labels),
         corpora=_corpora_table(clips),
+        licence_note=_licence_note(info),
+        choices_note=_CHOICES_NOTE if {"ravdess", "crema_d"} & set(info.trained_on) else "",
+        heard=_heard(info),
+        labels_note=_CREMA_D_LABELS_NOTE if "crema_d" in info.trained_on else "",
         scores=_scores_table(info.scores),
         details="\n".join(details),
         thresholds=", ".join(f"{t:.2f} ({n} emotions)" for n, t in info.uncertain_below.items()),
@@ -110,6 +129,19 @@ def plot_confusion(table: np.ndarray, labels: list[str], path: Path) -> None:
     )  # fmt: skip
     axes.set(xlabel="answer", ylabel="played emotion", title="% of each row")
     figure.savefig(path)
+
+
+def _licence_note(info: ModelInfo) -> str:
+    corpora = [CORPORA[name] for name in info.trained_on if name in CORPORA]
+    titles = [corpus.title for corpus in corpora if "NC" in corpus.licence]
+    return _NON_COMMERCIAL_NOTE.format(titles=" and ".join(titles)) if titles else ""
+
+
+def _heard(info: ModelInfo) -> str:
+    languages = {_LANGUAGES[name] for name in info.trained_on if name in _LANGUAGES}
+    if languages and set(info.trained_on) <= set(_LANGUAGES):
+        return _ACTED_CORPORA.format(languages=" and ".join(sorted(languages)))
+    return "only the recordings listed above"
 
 
 def _corpora_table(clips: list[Clip]) -> str:
