@@ -54,7 +54,8 @@ the cases *on such recordings*; on other material expect more errors.
   and more mixed than played ones; what is not in these recordings (other languages, rooms,
   microphones, ages) was not measured.
 - It hears how something is said, not what is said, and not what somebody feels.
-{labels_note}- Do not use it to judge people: not for employment, school, credit, policing or medicine. In the
+{labels_note}\
+- Do not use it to judge people: not for employment, school, credit, policing or medicine. In the
   EU such uses at work and in education are prohibited (AI Act, article 5).
 
 Trained on {created_on} with {versions}.
