@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from undertone.errors import AnalysisNotFound, SettingsError, StoreError
 from undertone.history import History
-from undertone.prediction import Analysis, Prediction, Segment
+from undertone.prediction import Analysis, MelSpectrogram, Prediction, Segment
 
 PREDICTION = Prediction("happy", 0.75, {"sad": 0.25, "happy": 0.75}, "encoder", False)
 ANALYSIS = Analysis(
@@ -20,6 +20,9 @@ ANALYSIS = Analysis(
     prediction=PREDICTION,
     segments=(Segment(0.0, 6.0, PREDICTION),),
     envelope=(0.0, 0.5, 1.0),
+    model_id="0123456789ab",
+    profile={"pitch_hz": 123.4},
+    spectrogram=MelSpectrogram(bytes(range(6)), n_mels=2, n_frames=3, frame_s=0.01),
 )
 
 

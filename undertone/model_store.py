@@ -72,6 +72,12 @@ class ModelInfo:
     robustness: list[dict[str, Any]] = field(default_factory=list)
     format: int = FORMAT
 
+    @property
+    def id(self) -> str:
+        """Short name of exactly these weights and this calibration; other ones have another."""
+        content = json.dumps([self.files, asdict(self.calibration)], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:12]
+
 
 def installed_models(models_dir: Path = MODELS_DIR) -> list[str]:
     """Names of the models that are there, sorted."""

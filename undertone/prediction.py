@@ -1,6 +1,8 @@
 """The frozen types that cross borders: what was heard, when, and in which recording."""
 
-from dataclasses import asdict, dataclass
+import base64
+import zlib
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -66,6 +68,37 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class MelSpectrogram:
+    """Level of mel bands over time, coarse enough to keep and fine enough to draw.
+
+    Attributes
+    ----------
+    levels : bytes
+        Row by row, the lowest band first: 0 is 80 dB under the loudest, 255 the loudest.
+    n_mels, n_frames : int
+        Number of rows and columns.
+    frame_s : float
+        Seconds from one column to the next.
+    """
+
+    levels: bytes
+    n_mels: int
+    n_frames: int
+    frame_s: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, ready for JSON; levels compressed."""
+        packed = base64.b64encode(zlib.compress(self.levels)).decode("ascii")
+        return {**asdict(self), "levels": packed}
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> "MelSpectrogram":
+        """The inverse of `to_dict`."""
+        levels = zlib.decompress(base64.b64decode(document["levels"]))
+        return cls(**{**document, "levels": levels})
+
+
+@dataclass(frozen=True)
 class Analysis:
     """One analysed recording.
 
@@ -87,6 +120,12 @@ class Analysis:
         Windows of a long recording in their order; empty for a short one.
     envelope : tuple of float
         Peaks of the waveform in equal steps, 0 to 1, relative to the loudest.
+    model_id : str
+        Which version of the model answered (`ModelInfo.id`); empty in old analyses.
+    profile : dict of str to float
+        What was measured of the voice, by name with unit; without what could not be measured.
+    spectrogram : MelSpectrogram, optional
+        From which pictures are drawn when the recording is gone; None in old analyses.
     """
 
     id: str
@@ -97,6 +136,9 @@ class Analysis:
     prediction: Prediction
     segments: tuple[Segment, ...]
     envelope: tuple[float, ...]
+    model_id: str = ""
+    profile: dict[str, float] = field(default_factory=dict)
+    spectrogram: MelSpectrogram | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, ready for JSON."""
@@ -109,6 +151,9 @@ class Analysis:
             "prediction": self.prediction.to_dict(),
             "segments": [segment.to_dict() for segment in self.segments],
             "envelope": list(self.envelope),
+            "model_id": self.model_id,
+            "profile": dict(self.profile),
+            "spectrogram": self.spectrogram.to_dict() if self.spectrogram else None,
         }
 
     @classmethod
@@ -118,6 +163,7 @@ class Analysis:
         def prediction(fields: dict[str, Any]) -> Prediction:
             return Prediction(**{k: v for k, v in fields.items() if k != "sentiment"})
 
+        spectrogram = document.get("spectrogram")
         return cls(
             **{
                 **document,
@@ -128,5 +174,6 @@ class Analysis:
                     for s in document["segments"]
                 ),
                 "envelope": tuple(document["envelope"]),
+                "spectrogram": spectrogram and MelSpectrogram.from_dict(spectrogram),
             }
         )
