@@ -1,17 +1,19 @@
-"""The one path from the bytes of a recording to a stored analysis."""
+"""The one path from the bytes of a recording to an analysis, stored or not."""
 
 import secrets
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from undertone.audio import Audio, decode, envelope
 from undertone.emotions import DEFAULT_LABEL_SET
 from undertone.errors import UnknownModel
-from undertone.history import History
 from undertone.prediction import Analysis, Prediction, Segment
 from undertone.speech import find_speech
+
+if TYPE_CHECKING:  # who only listens needs no database
+    from undertone.history import History
 
 MAX_FILENAME_CHARS = 200
 
@@ -25,8 +27,8 @@ class Recognizer(Protocol):
         """The prediction for the whole and those for its windows."""
 
 
-class Analyzer:
-    """Analyses recordings and remembers what was heard in them.
+class Listener:
+    """Analyses recordings and keeps nothing of them.
 
     Parameters
     ----------
@@ -34,31 +36,25 @@ class Analyzer:
         By model name.
     default_model : str
         The one that answers when none is asked for.
-    history : History
     max_duration_s : float
         Longer recordings are refused.
     """
 
     def __init__(
-        self,
-        recognizers: Mapping[str, Recognizer],
-        default_model: str,
-        history: History,
-        max_duration_s: float,
+        self, recognizers: Mapping[str, Recognizer], default_model: str, max_duration_s: float
     ) -> None:
         self.recognizers = recognizers
         self.default_model = default_model
-        self.history = history
         self.max_duration_s = max_duration_s
 
-    def analyse(
+    def hear(
         self,
         data: bytes,
         filename: str,
         model: str | None = None,
         n_labels: int = DEFAULT_LABEL_SET,
     ) -> Analysis:
-        """Decode, find the speech, recognise, store.
+        """Decode, find the speech, recognise.
 
         Parameters
         ----------
@@ -77,14 +73,12 @@ class Analyzer:
             The recording cannot be used; each reason is a class of its own.
         UnknownModel, UnknownLabels
             There is no such model or set of emotions.
-        StoreError
-            The history cannot be written.
         """
         recognizer = self._recognizer(model or self.default_model)
         audio = decode(data, max_duration_s=self.max_duration_s)
         speech = find_speech(audio)
         prediction, segments = recognizer.listen(audio, speech, n_labels)
-        analysis = Analysis(
+        return Analysis(
             id=secrets.token_urlsafe(16),
             created_at=datetime.now(UTC),
             filename=display_name(filename),
@@ -94,8 +88,6 @@ class Analyzer:
             segments=segments,
             envelope=tuple(round(peak, 3) for peak in envelope(audio)),
         )
-        self.history.add(analysis)
-        return analysis
 
     def _recognizer(self, name: str) -> Recognizer:
         try:
@@ -105,6 +97,47 @@ class Analyzer:
             raise UnknownModel(
                 f"There is no model named {name[:40]!r}; installed: {known}."
             ) from None
+
+
+class Analyzer(Listener):
+    """A listener that remembers what was heard.
+
+    Parameters
+    ----------
+    recognizers, default_model, max_duration_s
+        As for `Listener`.
+    history : History
+    """
+
+    def __init__(
+        self,
+        recognizers: Mapping[str, Recognizer],
+        default_model: str,
+        history: "History",
+        max_duration_s: float,
+    ) -> None:
+        super().__init__(recognizers, default_model, max_duration_s)
+        self.history = history
+
+    def analyse(
+        self,
+        data: bytes,
+        filename: str,
+        model: str | None = None,
+        n_labels: int = DEFAULT_LABEL_SET,
+    ) -> Analysis:
+        """What `hear` says, stored.
+
+        Raises
+        ------
+        UndertoneError
+            Whatever `hear` raises.
+        StoreError
+            The history cannot be written.
+        """
+        analysis = self.hear(data, filename, model, n_labels)
+        self.history.add(analysis)
+        return analysis
 
 
 def display_name(filename: str) -> str:
