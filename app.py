@@ -106,9 +106,11 @@ def _register_pages(app: Flask) -> None:
         return redirect(url_for("show_result", analysis_id=analysis.id), 303)
 
     @app.get("/results/<analysis_id>")
-    def show_result(analysis_id: str) -> str:
-        """Show a stored analysis."""
+    def show_result(analysis_id: str) -> str | Response:
+        """Show a stored analysis; a program gets all of it as JSON."""
         analysis = analyzer().history.get(analysis_id)
+        if not wants_html():
+            return jsonify(analysis.to_dict())
         return render_template(
             "result.html",
             analysis=analysis,

@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from tests import sounds
 from tests.conftest import DATASETS, upload, wav
+from undertone.prediction import Analysis
 
 PNG = b"\x89PNG\r\n\x1a\n"
 SEVEN = {"angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"}
@@ -32,6 +33,15 @@ def test_upload(client: FlaskClient, voice_wav: bytes) -> None:
     prefix, _, chart = body["chart_url"].partition(",")
     assert prefix == "data:image/png;base64"
     assert base64.b64decode(chart, validate=True).startswith(PNG)
+
+
+def test_a_stored_result_is_the_whole_analysis(app: Flask, voice_wav: bytes) -> None:
+    client = app.test_client()
+    response = client.post("/result", **upload(voice_wav, labels="6"), follow_redirects=True)
+    assert response.headers["Vary"] == "Accept"
+    stored = Analysis.from_dict(response.get_json())
+    assert stored == app.extensions["undertone"].history.get(stored.id)
+    assert len(stored.prediction.probabilities) == 6
 
 
 @pytest.mark.parametrize(("labels", "count"), [("8", 8), ("7", 7), ("6", 6), ("", 7)])

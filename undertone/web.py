@@ -3,7 +3,7 @@
 import io
 from typing import IO
 
-from flask import Request, current_app, request
+from flask import Request, Response, after_this_request, current_app, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from undertone.analysis import Analyzer
@@ -82,4 +82,10 @@ def too_large(limit_bytes: int) -> FileTooLarge:
 
 def wants_html() -> bool:
     """Whether the client prefers a page: a browser does, a program that accepts anything not."""
+
+    @after_this_request
+    def tell_caches(response: Response) -> Response:
+        response.vary.add("Accept")
+        return response
+
     return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
