@@ -11,7 +11,8 @@ from flask.testing import FlaskClient
 from hypothesis import settings as hypothesis_settings
 
 from app import create_app
-from tests import sounds
+from tests import postgres, sounds
+from tests.databases import Database, PostgresDatabase, SqliteDatabase
 from undertone.settings import ROOT, Settings
 
 # How long an example takes depends on the machine: never a reason to fail.
@@ -36,6 +37,24 @@ def app(settings: Settings) -> Iterator[Flask]:
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return app.test_client()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.PostgresServer]:
+    """A real PostgreSQL server, where it is installed."""
+    programs = postgres.find_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    with postgres.running_postgres(programs) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    """A fresh database; each test that asks for it runs on both kinds."""
+    if request.param == "sqlite":
+        return SqliteDatabase(tmp_path)
+    return PostgresDatabase(request.getfixturevalue("postgres_server"))
 
 
 def wav(samples: np.ndarray) -> bytes:

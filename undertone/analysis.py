@@ -1,7 +1,6 @@
 """The one path from the bytes of a recording to an analysis, stored or not."""
 
 import secrets
-import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
@@ -9,13 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 from undertone.audio import Audio, decode, envelope
 from undertone.emotions import DEFAULT_LABEL_SET
 from undertone.errors import UnknownModel
+from undertone.file_names import display_name
 from undertone.prediction import Analysis, Prediction, Segment
 from undertone.speech import find_speech
 
 if TYPE_CHECKING:  # who only listens needs no database
     from undertone.history import History
-
-MAX_FILENAME_CHARS = 200
 
 
 class Recognizer(Protocol):
@@ -138,13 +136,3 @@ class Analyzer(Listener):
         analysis = self.hear(data, filename, model, n_labels)
         self.history.add(analysis)
         return analysis
-
-
-def display_name(filename: str) -> str:
-    """A client's file name made fit to show: the last part of a path, printable, not too long.
-
-    It is only ever shown; no path on disk is made from it.
-    """
-    last = filename.replace("\\", "/").rsplit("/", 1)[-1]
-    printable = "".join(c for c in last if unicodedata.category(c)[0] != "C").strip()
-    return printable[:MAX_FILENAME_CHARS] or "recording"

@@ -1,71 +1,55 @@
-"""The store of analyses: what was heard, never the recording itself."""
+"""The store of analyses: what was heard in recordings, by id, by file name and in lists."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+import base64
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    Column,
-    DateTime,
-    MetaData,
-    String,
-    Table,
-    create_engine,
-    delete,
-    event,
-    insert,
-    select,
-)
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select
 
-from undertone.errors import AnalysisNotFound, SettingsError, StoreError
+from undertone.database import open_engine, reading, writing
+from undertone.errors import AnalysisNotFound
+from undertone.file_names import display_name
+from undertone.listing import Cursor, Entry, Filter, Page, entry, query, row
 from undertone.prediction import Analysis
+from undertone.schema import analyses, bring_up_to_date, documents
 
-_metadata = MetaData()
-_analyses = Table(
-    "analyses",
-    _metadata,
-    Column("id", String(64), primary_key=True),
-    Column("created_at", DateTime(timezone=True), nullable=False, index=True),
-    Column("filename", String, nullable=False, index=True),
-    Column("label", String(32), nullable=False, index=True),
-    Column("document", JSON, nullable=False),
-)
+ROWS_AT_A_TIME = 500  # so that nobody waits long for a lock, nor much memory is taken
+_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
+
+
+def _keep_nothing(ids: Sequence[str]) -> None:
+    """Forget nothing, for there is nothing else."""
 
 
 class History:
-    """Analyses in a database; safe to use from many threads.
+    """Analyses in a database; safe under many threads and several processes.
 
     Parameters
     ----------
     url : str
-        SQLAlchemy URL. For SQLite the folder of the file is made when it is missing.
+        See `database.open_engine`. The tables are made, or brought up to date.
+    forget : callable, optional
+        Called with ids before their analyses are deleted for good: deletes what else is kept of
+        them. If it raises, the analyses stay.
 
     Raises
     ------
     SettingsError
-        The URL is none that SQLAlchemy knows, or its driver is not installed.
+        The URL cannot be used.
+    StoreError
+        The database cannot be reached or written, or is of a newer Undertone.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, forget: Callable[[Sequence[str]], None] = _keep_nothing) -> None:
+        self._engine = open_engine(url)
+        self._forget = forget
         try:
-            parsed = make_url(url)
-            file = parsed.database if parsed.get_backend_name() == "sqlite" else None
-            if file and not file.startswith("file:"):
-                Path(file).parent.mkdir(parents=True, exist_ok=True)
-            self._engine = create_engine(parsed, pool_pre_ping=True)
-        except (ArgumentError, NoSuchModuleError, ImportError, OSError) as error:
-            raise SettingsError(
-                f"DATABASE_URL cannot be used: {error}. It takes an SQLAlchemy URL such as "
-                "sqlite:////path/to/file or postgresql+psycopg://user:password@host/database."
-            ) from error
-        if parsed.get_backend_name() == "sqlite":
-            event.listen(self._engine, "connect", _prepare_sqlite)
-        with _store_errors():
-            _metadata.create_all(self._engine)
+            bring_up_to_date(self._engine)
+        except Exception:
+            self.close()
+            raise
 
     def add(self, analysis: Analysis) -> None:
         """Store an analysis; on return it is durable.
@@ -75,15 +59,14 @@ class History:
         StoreError
             The database cannot be written.
         """
-        row: dict[str, Any] = {
-            "id": analysis.id,
-            "created_at": analysis.created_at,
-            "filename": analysis.filename,
-            "label": analysis.prediction.label,
-            "document": analysis.to_dict(),
-        }
-        with _store_errors(), self._engine.begin() as connection:
-            connection.execute(insert(_analyses).values(row))
+        document = analysis.to_dict()
+        spectrogram = document["spectrogram"]
+        packed = base64.b64decode(spectrogram.pop("levels")) if spectrogram else None
+        with writing(self._engine) as connection:
+            connection.execute(insert(analyses).values(row(analysis)))
+            connection.execute(
+                insert(documents).values(id=analysis.id, document=document, spectrogram=packed)
+            )
 
     def get(self, analysis_id: str) -> Analysis:
         """The analysis with this id.
@@ -95,15 +78,129 @@ class History:
         StoreError
             The database cannot be read.
         """
-        query = select(_analyses.c.document).where(_analyses.c.id == analysis_id)
-        with _store_errors(), self._engine.connect() as connection:
-            document = connection.execute(query).scalar_one_or_none()
-        if document is None:
-            raise AnalysisNotFound(
-                "There is no result at this address; it may have been deleted. "
-                "Analyse the recording again to get a new one."
-            )
-        return Analysis.from_dict(document)
+        if not _ID.fullmatch(analysis_id):
+            raise _not_found()
+        return self._one(select(documents).where(documents.c.id == analysis_id))
+
+    def newest_named(self, filename: str) -> Analysis:
+        """The newest analysis of a recording of this name, as the client gave it.
+
+        Raises
+        ------
+        AnalysisNotFound
+            There is none.
+        StoreError
+            The database cannot be read.
+        """
+        newest = (
+            select(analyses.c.id)
+            .where(analyses.c.filename == display_name(filename))
+            .order_by(analyses.c.created_at.desc(), analyses.c.id.desc())
+            .limit(1)
+        )
+        return self._one(select(documents).where(documents.c.id == newest.scalar_subquery()))
+
+    def page(
+        self,
+        wanted: Filter,
+        limit: int,
+        before: Cursor | None = None,
+        after: Cursor | None = None,
+    ) -> Page:
+        """Some lines of the list, the newest first.
+
+        Parameters
+        ----------
+        wanted : Filter
+        limit : int > 0
+            Longest length.
+        before, after : Cursor, optional
+            `older` or `newer` of another page; the newest lines if neither is given.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be read.
+        """
+        count = select(func.count()).select_from(analyses).where(*wanted.conditions())
+        with reading(self._engine) as connection:
+            rows = connection.execute(query(wanted, limit + 1, before, after)).all()
+            if after and len(rows) <= limit:  # the top is reached: a whole page from there
+                before, after = None, None
+                rows = connection.execute(query(wanted, limit + 1)).all()
+            total = connection.execute(count).scalar_one()
+        entries = [entry(each) for each in rows[:limit]]
+        if after:
+            entries.reverse()
+        is_more = len(rows) > limit
+        return Page(
+            tuple(entries),
+            total,
+            older=entries[-1].cursor if entries and (is_more or after) else None,
+            newer=entries[0].cursor if entries and (before or after) else None,
+        )
+
+    def entries(self, wanted: Filter) -> Iterator[Entry]:
+        """All lines of the list, the newest first, read as they are asked for.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be read.
+        """
+        before = None
+        while True:
+            with reading(self._engine) as connection:
+                rows = connection.execute(query(wanted, ROWS_AT_A_TIME, before)).all()
+            if not rows:
+                return
+            found = [entry(each) for each in rows]
+            yield from found
+            before = found[-1].cursor
+
+    def models(self) -> list[str]:
+        """Names of the models that have answered, in alphabetical order.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be read.
+        """
+        with reading(self._engine) as connection:
+            return sorted(connection.execute(select(analyses.c.model).distinct()).scalars())
+
+    def delete(self, analysis_id: str) -> None:
+        """Delete one analysis and all that is kept of it.
+
+        Raises
+        ------
+        AnalysisNotFound
+            There is none.
+        StoreError
+            The database cannot be written.
+        """
+        if not (_ID.fullmatch(analysis_id) and self._delete([analyses.c.id == analysis_id])):
+            raise _not_found()
+
+    def delete_all(self, wanted: Filter) -> int:
+        """Delete the wanted analyses and all that is kept of them; how many they were.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be written.
+        """
+        return self._delete(wanted.conditions())
+
+    def delete_older(self, moment: datetime) -> int:
+        """Delete all analyses from before a moment; how many they were.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be written.
+        """
+        return self._delete([analyses.c.created_at < moment])
 
     def check_writable(self) -> None:
         """Return if a row could be written now.
@@ -113,28 +210,39 @@ class History:
         StoreError
             It could not.
         """
-        with _store_errors(), self._engine.connect() as connection:
-            # Takes the write lock and the right to write, and changes nothing.
-            connection.execute(delete(_analyses).where(_analyses.c.id == ""))
-            connection.rollback()
+        # Takes the write lock and the right to write, and changes nothing.
+        with writing(self._engine) as connection:
+            connection.execute(delete(analyses).where(analyses.c.id == ""))
 
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
 
+    def _one(self, wanted: Select[Any]) -> Analysis:
+        with reading(self._engine) as connection:
+            found = connection.execute(wanted).one_or_none()
+        if found is None:
+            raise _not_found()
+        document = found.document
+        if document.get("spectrogram"):
+            document["spectrogram"]["levels"] = base64.b64encode(found.spectrogram)
+        return Analysis.from_dict(document)
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    # WAL lets readers go on while one writes; a writer waits up to 5 s for another.
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA busy_timeout=5000")
+    def _delete(self, conditions: Sequence[ColumnElement[bool]]) -> int:
+        some = select(analyses.c.id).where(*conditions).limit(ROWS_AT_A_TIME)
+        n_deleted = 0
+        while True:
+            with writing(self._engine) as connection:
+                ids = connection.execute(some).scalars().all()
+                self._forget(ids)
+                deleted = connection.execute(delete(analyses).where(analyses.c.id.in_(ids)))
+            n_deleted += deleted.rowcount
+            if len(ids) < ROWS_AT_A_TIME:
+                return n_deleted
 
 
-@contextmanager
-def _store_errors() -> Iterator[None]:
-    try:
-        yield
-    except SQLAlchemyError as error:
-        raise StoreError(
-            "The history cannot be reached at the moment; please try again in a little while."
-        ) from error
+def _not_found() -> AnalysisNotFound:
+    return AnalysisNotFound(
+        "There is no result at this address; it may have been deleted. "
+        "Analyse the recording again to get a new one."
+    )

@@ -81,8 +81,8 @@ class Settings:
         older="FLASK_DEBUG",
     )  # fmt: skip
     database_url: str = _setting(
-        "", str, "SQLAlchemy URL of the history; empty: SQLite in the data folder",
-        name="DATABASE_URL",
+        "", str, "where the history is, such as `postgresql://user:password@host/database`; "
+        "empty: SQLite in the data folder", name="DATABASE_URL",
     )  # fmt: skip
 
     @classmethod

@@ -1,0 +1,114 @@
+"""The database under the history: SQLite in a file or PostgreSQL, and their transactions.
+
+The rule: what differs between the two stands here; all that can go wrong with either ends in a
+`SettingsError` when it is opened and in a `StoreError` afterwards. Errors never hold the values
+that were being written, because errors end in logs.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from undertone.errors import SettingsError, StoreError
+
+PATIENCE_S = 5  # how long one waits for another's lock, or for a server to answer
+_DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for the database; for SQLite the folder of the file is made when it is missing.
+
+    Parameters
+    ----------
+    url : str
+        SQLAlchemy URL of a file for SQLite, or of a PostgreSQL database.
+
+    Raises
+    ------
+    SettingsError
+        The URL is none that can be used, or its driver is not installed.
+    """
+    try:
+        parsed = make_url(url)
+        parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
+        kind = parsed.get_backend_name()
+        if kind not in _OPENERS:
+            raise ArgumentError(f"{kind} is neither sqlite nor postgresql")
+        return _OPENERS[kind](parsed)
+    except (ArgumentError, NoSuchModuleError, ImportError, OSError) as error:
+        raise SettingsError(
+            f"DATABASE_URL cannot be used: {error}. It takes a URL such as "
+            "sqlite:////path/to/file or postgresql://user:password@host/database."
+        ) from error
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that only reads."""
+    with store_errors(), engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes; when it ends without an error, what was written is durable."""
+    with store_errors(), engine.connect() as connection:
+        with connection.execution_options(writes=True).begin():
+            yield connection
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turn whatever the database raises into a `StoreError`."""
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error) as error:  # the latter from _prepare_sqlite
+        raise StoreError(
+            "The history cannot be reached at the moment; please try again in a little while."
+        ) from error
+
+
+def _open_sqlite(url: URL) -> Engine:
+    if not url.database or url.database == ":memory:":
+        raise ArgumentError("SQLite needs a file here")
+    if not url.database.startswith("file:"):
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    patience = {} if "timeout" in url.query else {"timeout": PATIENCE_S}
+    engine = create_engine(url, connect_args=patience, hide_parameters=True)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN comes too late; see _begin_sqlite
+    connection.execute("PRAGMA journal_mode=WAL")  # readers go on while one writes
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that begins by reading could not wait for a lock when it comes to write.
+    writes = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _open_postgresql(url: URL) -> Engine:
+    patience = {} if "connect_timeout" in url.query else {"connect_timeout": PATIENCE_S}
+    engine = create_engine(url, connect_args=patience, pool_pre_ping=True, hide_parameters=True)
+    event.listen(engine, "begin", _begin_postgresql)
+    return engine
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE_S}s'")
+
+
+_OPENERS = {"sqlite": _open_sqlite, "postgresql": _open_postgresql}

@@ -1,0 +1,132 @@
+"""The tables of the history, and how a database of any age is brought up to them.
+
+`analyses` holds what is listed, searched and filtered; `documents` all the rest, which lists never
+touch. A change of the tables is a new file in `migrations/versions/`.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Connection,
+    DateTime,
+    Engine,
+    Float,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    inspect,
+    select,
+)
+from sqlalchemy.types import TypeDecorator
+
+from undertone.database import reading, writing
+from undertone.errors import StoreError
+
+HEAD = "0002"  # the newest file in migrations/versions/
+# The version of a database that was made before there were migrations.
+FIRST = "0001"
+_MIGRATION_LOCK = 0x756E646572  # any number that others do not use
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment, in UTC on the way in and on the way out; SQLite has no time zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """The moment in UTC."""
+        return value and value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """The moment in UTC, whatever the server's time zone."""
+        return value and (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC))
+
+
+metadata = MetaData()
+analyses = Table(
+    "analyses",
+    metadata,
+    Column("id", String(64)),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("filename", String, nullable=False),
+    Column("search_key", String, nullable=False),
+    Column("label", String(32), nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("uncertain", Boolean, nullable=False),
+    Column("probabilities", JSON, nullable=False),
+    Column("sentiment_score", Float, nullable=False),
+    Column("model", String, nullable=False),
+    Column("model_id", String, nullable=False),
+    Column("duration_s", Float, nullable=False),
+    Column("strip", JSON, nullable=False),
+    PrimaryKeyConstraint("id", name="pk_analyses"),
+    # All that is filtered by, in the order of the list: rows that do not match are never visited.
+    Index("ix_analyses_listed", "created_at", "id", "label", "model", "uncertain", "search_key"),
+    Index("ix_analyses_named", "filename", "created_at"),
+)
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", String(64), ForeignKey("analyses.id", ondelete="CASCADE")),
+    Column("document", JSON, nullable=False),
+    Column("spectrogram", LargeBinary),
+    PrimaryKeyConstraint("id", name="pk_documents"),
+)
+_version = Table("alembic_version", MetaData(), Column("version_num", String(32)))
+
+
+def bring_up_to_date(engine: Engine) -> None:
+    """Make the tables, or change older ones; when several processes come at once, one does it.
+
+    Raises
+    ------
+    StoreError
+        The database cannot be reached or written, or is of a newer Undertone.
+    """
+    with reading(engine) as connection:
+        if _current(connection) == HEAD:
+            return
+    with writing(engine) as connection:
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+        if _current(connection) != HEAD:
+            _migrate(connection)
+
+
+def _current(connection: Connection) -> str | None:
+    """The version of the database; None where it has no tables yet."""
+    if inspect(connection).has_table(_version.name):
+        return connection.execute(select(_version.c.version_num)).scalar_one_or_none()
+    return FIRST if inspect(connection).has_table(analyses.name) else None
+
+
+def _migrate(connection: Connection) -> None:
+    # Needed once in the life of a database, and slow to import.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config(attributes={"connection": connection})
+    folder = str(Path(__file__).parent / "migrations")
+    config.set_main_option("script_location", folder.replace("%", "%%"))
+    current = _current(connection)
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if current and current not in known:
+        raise StoreError(
+            f"The history was last used by a newer Undertone (version {current} of its tables; "
+            f"this one knows {HEAD}). Update Undertone, or give it another database."
+        )
+    if current:
+        command.stamp(config, current)
+    command.upgrade(config, HEAD)
