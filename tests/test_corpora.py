@@ -53,6 +53,23 @@ def test_boredom_is_none_of_ours(tmp_path: Path) -> None:
     assert not _finds("emodb", tmp_path)
 
 
+def test_votes_on_the_voice_alone(tmp_path: Path) -> None:
+    for name in ("1001_DFA_ANG_XX.wav", "1001_IEO_SAD_HI.wav"):
+        (tmp_path / name).touch()
+    (tmp_path / "processedResults").mkdir()
+    (tmp_path / "processedResults" / "tabulatedVotes.csv").write_text(
+        '"","A","D","F","H","N","S","fileName"\n'
+        '"100001",3,0,0,0,1,0,"1001_DFA_ANG_XX"\n'
+        '"200001",0,9,0,0,0,0,"1001_DFA_ANG_XX"\n'
+    )
+    voted, unvoted = load_corpus("crema_d", tmp_path)
+    assert {emotion: share for emotion, share in voted.heard if share} == {
+        "angry": 0.75,
+        "neutral": 0.25,
+    }
+    assert unvoted.heard == ()
+
+
 def test_a_table_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     for name in ("a/1.wav", "2.mp3"):

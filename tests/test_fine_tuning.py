@@ -11,13 +11,17 @@ torch = pytest.importorskip("torch", reason="requirements-train.txt is not insta
 from tests.voices import write_corpus  # noqa: E402
 from undertone.classifiers import HeadOnEncoder  # noqa: E402
 from undertone.training import fine_tuning, whisper  # noqa: E402
-from undertone.training.corpora import load_corpus  # noqa: E402
+from undertone.training.corpora import Clip, load_corpus  # noqa: E402
 from undertone.training.fine_tuning import EncoderSettings, FineTuning  # noqa: E402
-from undertone.training.network_training import NetworkTraining, Schedule, shares  # noqa: E402
+from undertone.training.network_training import NetworkTraining, Schedule, shares, soft_targets  # noqa: E402
 from undertone.training.utterances import Utterances, read_utterances  # noqa: E402
 
 SHORT = EncoderSettings(
-    schedule=Schedule(n_steps=6, batch_size=4, n_looks=3), n_copies=2, duration_s=1.0
+    first=Schedule(n_steps=2, batch_size=4, n_looks=1),
+    second=Schedule(n_steps=6, batch_size=4, n_looks=3),
+    n_copies=2,
+    duration_s=1.0,
+    n_frames=40,
 )
 
 
@@ -146,3 +150,16 @@ def test_corpora_and_emotions_are_drawn_evenly(utterances: Utterances) -> None:
     assert 0 < angry.sum() < 5
     assert drawn[angry].sum() == pytest.approx(0.5)
     assert drawn.sum() == pytest.approx(1)
+
+
+def test_targets_are_label_votes_and_a_little_of_all() -> None:
+    votes = (("angry", 0.5), ("fear", 0.5))
+    clips = [
+        Clip(Path("a"), "angry", "s", "c", heard=votes),
+        Clip(Path("b"), "neutral", "s", "c"),
+    ]
+    utterances = Utterances(clips, [np.zeros(2, np.int16)] * 2)
+    allowed = np.array([[True, True, True], [False, True, True]])
+    schedule = Schedule(n_steps=1, batch_size=1, smoothing=0.3, heard_share=0.4)
+    targets = soft_targets(utterances, ["angry", "fear", "neutral"], allowed, schedule)
+    assert targets == pytest.approx(np.array([[0.66, 0.24, 0.1], [0, 0.15, 0.85]]))

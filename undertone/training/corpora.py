@@ -1,12 +1,13 @@
 """Corpora of emotional speech, and recordings of one's own, as a list of clips."""
 
 import csv
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from undertone.errors import UndertoneError
-from undertone.training.corpus_names import CORPORA, SYNONYMS
+from undertone.training.corpus_names import CORPORA, FIRST_VOTE_ON_VIDEO, SYNONYMS, VOTES
 
 _AUDIO_SUFFIXES = {".wav", ".flac", ".opus", ".ogg", ".mp3", ".m4a", ".aac", ".aiff", ".webm"}
 # Silent throughout. (CREMA-D also has three pairs of the same audio under two labels; they stay,
@@ -38,6 +39,8 @@ class Clip:
         ``"normal"``, ``"strong"``, or the corpus's own word; empty where not stated.
     split : str
         ``"train"`` or ``"test"`` where a table of one's own says so; otherwise empty.
+    heard : tuple of (emotion, share)
+        What listeners heard in the voice alone, where the corpus says so. Only ever used to train.
     """
 
     path: Path
@@ -47,6 +50,7 @@ class Clip:
     sex: str = ""
     intensity: str = ""
     split: str = ""
+    heard: tuple[tuple[str, float], ...] = ()
 
 
 def load_corpus(name: str, path: Path) -> list[Clip]:
@@ -96,7 +100,24 @@ def _from_official_names(name: str, folder: Path) -> list[Clip]:
             emotion, speaker, sex, intensity = meaning
             speaker = f"{corpus.owner}-{speaker}"
             clips.append(Clip(path, emotion, speaker, name, sex, intensity))
-    return clips
+    return _with_votes(clips, folder) if name == "crema_d" else clips
+
+
+def _with_votes(clips: list[Clip], folder: Path) -> list[Clip]:
+    """CREMA-D's clips with its listeners' votes, if its ``tabulatedVotes.csv`` is in the folder."""
+    votes: dict[str, Counter[str]] = {}
+    for table in sorted(folder.rglob("tabulatedVotes.csv"))[:1]:
+        with table.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                if int(row[""]) < FIRST_VOTE_ON_VIDEO:
+                    counts = {emotion: int(row[letter]) for letter, emotion in VOTES.items()}
+                    votes.setdefault(row["fileName"], Counter()).update(counts)
+    return [
+        replace(clip, heard=tuple((emotion, n / counts.total()) for emotion, n in counts.items()))
+        if (counts := votes.get(clip.path.stem, Counter())).total()
+        else clip
+        for clip in clips
+    ]
 
 
 def _from_table(table: Path) -> list[Clip]:

@@ -55,6 +55,10 @@ _CREMA_D = {
     "ANG": "angry", "DIS": "disgust", "FEA": "fear",
     "HAP": "happy", "NEU": "neutral", "SAD": "sad",
 }  # fmt: skip
+# Columns of CREMA-D's table of votes. Its rows are numbered by what was presented: voice alone
+# from 100000, face alone from 200000, both from 300000.
+VOTES = {code[0]: emotion for code, emotion in _CREMA_D.items()}
+FIRST_VOTE_ON_VIDEO = 200_000
 _SAVEE = {
     "a": "angry", "d": "disgust", "f": "fear", "h": "happy",
     "n": "neutral", "sa": "sad", "su": "surprise",

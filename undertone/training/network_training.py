@@ -34,6 +34,8 @@ class Schedule:
         Share of the steps in which the learning rate rises; from there it follows a cosine to 0.
     smoothing : float
         Share of each target that is spread evenly over its corpus's emotions.
+    heard_share : float
+        Share of what remains that goes by the listeners' votes, where there are any.
     ema_decay : float
         Of the running average of the weights, which is what is kept.
     clip_norm : float
@@ -48,6 +50,7 @@ class Schedule:
     batch_size: int
     warm_up: float = 0.1
     smoothing: float = 0.1
+    heard_share: float = 0.3
     ema_decay: float = 0.998
     clip_norm: float = 2.0
     n_looks: int = 12
@@ -101,8 +104,7 @@ class NetworkTraining:
         self._is_held_out = held_out_speakers(training, schedule.held_out_share)
         self._offsets = possible_labels(training.emotions, training.corpora, self.labels)
         self._offsets = np.maximum(self._offsets, _IMPOSSIBLE)
-        self._targets = smoothed_targets(training.emotions, self.labels, self._offsets == 0,
-                                         schedule.smoothing)  # fmt: skip
+        self._targets = soft_targets(training, self.labels, self._offsets == 0, schedule)
         chances = shares(training) * ~self._is_held_out
         self._shares = chances / chances.sum()
 
@@ -179,13 +181,21 @@ class NetworkTraining:
             self._optimiser.load_state_dict(state["optimiser"])
 
 
-def smoothed_targets(
-    emotions: NDArray[np.str_], labels: Sequence[str], allowed: Bools, smoothing: float
+def soft_targets(
+    utterances: Utterances, labels: Sequence[str], allowed: Bools, schedule: Schedule
 ) -> Floats:
-    """Target probabilities [n, n_labels], a share of each spread over the emotions allowed."""
-    targets: Floats = smoothing * allowed / allowed.sum(axis=1, keepdims=True)
-    targets[np.arange(len(emotions)), np.searchsorted(labels, emotions)] += 1 - smoothing
-    return targets
+    """Target probabilities [n, n_labels]: the label, what listeners heard, and any allowed one."""
+    targets = np.zeros((len(utterances), len(labels)))
+    targets[np.arange(len(utterances)), np.searchsorted(labels, utterances.emotions)] = 1
+    for target, clip in zip(targets, utterances.clips, strict=True):
+        heard = [(emotion, share) for emotion, share in clip.heard if emotion in labels]
+        if heard:
+            target *= 1 - schedule.heard_share
+            for emotion, share in heard:
+                target[labels.index(emotion)] += schedule.heard_share * share
+    targets /= targets.sum(axis=1, keepdims=True)
+    even = allowed / allowed.sum(axis=1, keepdims=True)
+    return np.asarray((1 - schedule.smoothing) * targets + schedule.smoothing * even)
 
 
 def held_out_speakers(utterances: Utterances, share: float) -> Bools:
