@@ -31,7 +31,14 @@ from undertone.errors import BadRequest, UndertoneError
 from undertone.history import History
 from undertone.model_store import installed_models, load_info
 from undertone.settings import Settings
-from undertone.web import InMemoryRequest, analyse_upload, analyzer, too_large, wants_html
+from undertone.web import (
+    InMemoryRequest,
+    analyse_page_form,
+    analyzer,
+    room_for_base64,
+    too_large,
+    wants_html,
+)
 
 logger = logging.getLogger("undertone")
 
@@ -69,6 +76,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["SETTINGS"] = settings
     # The form's own fields need a little room beside the file.
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + 64 * 1024
+    app.config["MAX_FORM_MEMORY_SIZE"] = None  # fields are within the limit of the whole
+    app.before_request(room_for_base64)
     app.debug = settings.debug
     app.json.sort_keys = False  # type: ignore[attr-defined]  # keep the model's label order
     charts.prepare(settings.data_dir / "matplotlib")
@@ -98,7 +107,7 @@ def _register_pages(app: Flask) -> None:
     def result() -> BaseResponse | tuple[str, int]:
         """Analyse the form's recording; on failure say why beside the form."""
         try:
-            analysis = analyse_upload()
+            analysis = analyse_page_form()
         except UndertoneError as error:
             if not wants_html():
                 raise

@@ -14,7 +14,6 @@ from undertone.errors import ModelError, UnknownModel
 from undertone.settings import Settings
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
-ENDPOINTS = ["/upload", "/result"]
 
 
 def assert_error(response: TestResponse, status: int, code: str) -> None:
@@ -51,52 +50,6 @@ def test_wrong_method(client: FlaskClient, method: str, path: str) -> None:
 
 def test_unknown_result(client: FlaskClient) -> None:
     assert_error(client.get("/results/abc"), 404, "analysis-not-found")
-
-
-@pytest.mark.parametrize("path", ENDPOINTS)
-class TestRecordings:
-    """What is refused of a recording, at every endpoint that takes one."""
-
-    def test_no_file(self, client: FlaskClient, path: str) -> None:
-        assert_error(client.post(path), 400, "missing-file")
-        assert_error(client.post(path, data={"file": "text"}), 400, "missing-file")
-        assert_error(client.post(path, json={"file": "x"}), 400, "missing-file")
-
-    def test_wrong_field(self, client: FlaskClient, path: str) -> None:
-        response = client.post(path, **upload(b"x", field="sound"))
-        assert_error(response, 400, "missing-file")
-
-    def test_empty(self, client: FlaskClient, path: str) -> None:
-        assert_error(client.post(path, **upload(b"")), 422, "file-empty")
-
-    def test_not_audio(self, client: FlaskClient, path: str) -> None:
-        response = client.post(path, **upload(b"These are words, not a recording. " * 50))
-        assert_error(response, 415, "not-audio")
-
-    def test_too_short(self, client: FlaskClient, path: str) -> None:
-        data = wav(sounds.voice(0.1))
-        assert_error(client.post(path, **upload(data)), 422, "recording-too-short")
-
-    def test_silent(self, client: FlaskClient, path: str) -> None:
-        data = wav(sounds.silence(1.0))
-        assert_error(client.post(path, **upload(data)), 422, "recording-silent")
-
-    def test_no_speech(self, client: FlaskClient, path: str) -> None:
-        data = wav(sounds.tone(2.0, 440.0))
-        assert_error(client.post(path, **upload(data)), 422, "no-speech")
-
-    def test_too_large(self, client: FlaskClient, path: str) -> None:
-        response = client.post(path, **upload(b"\0" * 3_000_000))
-        assert_error(response, 413, "file-too-large")
-        assert "2 MiB" in response.get_json()["error"]
-
-    def test_unknown_model(self, client: FlaskClient, path: str, voice_wav: bytes) -> None:
-        response = client.post(f"{path}?model=../x", **upload(voice_wav))
-        assert_error(response, 400, "unknown-model")
-
-    def test_unknown_labels(self, client: FlaskClient, path: str, voice_wav: bytes) -> None:
-        response = client.post(f"{path}?labels=9", **upload(voice_wav))
-        assert_error(response, 400, "unknown-labels")
 
 
 def test_too_long(tmp_path: Path) -> None:

@@ -47,6 +47,9 @@ EMOTIONS: Mapping[str, Emotion] = {
     )
 }
 
+# What clients of other systems call an emotion, where it is not the name used here (RAVDESS's own).
+ADJECTIVES: Mapping[str, str] = {"fear": "fearful", "surprise": "surprised"}
+
 # Emotion sets that can be read from a larger one: what is merged into what, and what is left out.
 _MERGE = {"calm": "neutral"}
 _LEFT_OUT = {8: frozenset[str](), 7: frozenset({"calm"}), 6: frozenset({"calm", "surprise"})}

@@ -51,6 +51,18 @@ class MissingFile(BadRequest):
     code = "missing-file"
 
 
+class NotJson(BadRequest):
+    """The body is no JSON that can be read."""
+
+    code = "not-json"
+
+
+class NotBase64(BadRequest):
+    """The recording is no base64."""
+
+    code = "not-base64"
+
+
 class UnknownModel(BadRequest):
     """A model was asked for that is not installed."""
 
@@ -126,6 +138,13 @@ class ModelError(UndertoneError):
     """A model folder is missing, damaged or does not fit this version."""
 
     code = "model-unusable"
+
+
+class ModelNotInstalled(UndertoneError):
+    """A call is answered by a model that is not installed here."""
+
+    status = 503
+    code = "model-not-installed"
 
 
 class StoreError(UndertoneError):

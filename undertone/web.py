@@ -1,23 +1,39 @@
 """What every view needs of a request: the recording in it, and which answer is wanted."""
 
 import io
-from typing import IO
+from typing import IO, Any
 
 from flask import Request, Response, after_this_request, current_app, request
+from spectree.utils import get_multidict_items
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from undertone.analysis import Analyzer
-from undertone.emotions import DEFAULT_LABEL_SET, LABEL_SETS
-from undertone.errors import FileTooLarge, MissingFile, UnknownLabels
+from undertone.emotions import DEFAULT_LABEL_SET
+from undertone.errors import FileTooLarge, ModelNotInstalled, NotJson
 from undertone.prediction import Analysis
+from undertone.request_models import Choice, FileForm, LabelChoice, Recorded
 
 
 class InMemoryRequest(Request):
-    """A request whose uploaded files stay in memory.
+    """A request whose uploaded files stay in memory, and whose JSON is read or refused.
 
     Werkzeug puts files over 500 kB into the system's temporary folder; Undertone writes nothing
     outside its data folder, and the size limit bounds the memory.
     """
+
+    def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
+        """The body's JSON; one that cannot be read is an error, never the same as none."""
+        try:
+            return super().get_json(force, silent=False, cache=cache)
+        except RecursionError:
+            raise NotJson("The JSON is nested too deeply to be read.") from None
+
+    def on_json_loading_failed(self, e: ValueError | None) -> Any:
+        """Say what is wrong with the JSON; `e` is None where it does not claim to be any."""
+        if e is None:
+            what = self.mimetype or "no type at all"
+            raise NotJson(f"The body came as {what}; send JSON as application/json.")
+        raise NotJson(f"The body cannot be read as JSON: {str(e)[:100]}.") from e
 
     def _get_file_stream(
         self,
@@ -29,47 +45,84 @@ class InMemoryRequest(Request):
         return io.BytesIO()
 
 
+def room_for_base64() -> None:
+    """Let JSON be as long as the longest recording is in base64: four bytes for three."""
+    if request.is_json and request.max_content_length:
+        request.max_content_length = request.max_content_length * 4 // 3
+
+
+def given() -> Any:
+    """What `openapi.spec` has read of the current request: its ``query``, ``form`` and ``json``."""
+    return request.context  # type: ignore[attr-defined]
+
+
 def analyzer() -> Analyzer:
     """The application's analyser."""
     found: Analyzer = current_app.extensions["undertone"]
     return found
 
 
-def analyse_upload(field: str = "file") -> Analysis:
-    """Analyse the recording in a multipart field of the current request.
+def analyse(
+    body: Recorded, query: LabelChoice, n_labels: int = DEFAULT_LABEL_SET
+) -> list[Analysis]:
+    """What each model asked for hears in the recording of the current request.
 
-    ``model`` and ``labels`` are read from the form or the query.
+    Parameters
+    ----------
+    body : Recorded
+        Where the recording is, and the model and set of emotions asked for.
+    query : LabelChoice
+        The same from the address; it counts before the body.
+    n_labels : {7, 8, 6}
+        Set of emotions where none is asked for.
 
     Raises
     ------
-    MissingFile
-        The field is not there, or no file was chosen in it.
     FileTooLarge
-        The body is over the limit.
+        The recording is over the limit.
+    ModelNotInstalled
+        The call itself names a model that is not there.
     UndertoneError
         Whatever `Analyzer.analyse` raises.
     """
+    recording = body.recording
+    if len(recording.data) > (limit := current_app.config["SETTINGS"].max_upload_bytes):
+        raise too_large(limit)
+    n_labels = query.labels or body.labels or n_labels
+    return [analyzer().analyse(*recording, model, n_labels) for model in _models(body, query)]
+
+
+def _models(body: Recorded, query: LabelChoice) -> tuple[str | None, ...]:
+    """Names of the models that are to answer; None is the default one."""
+    for name in body.own_models:
+        if name not in analyzer().recognizers:
+            raise ModelNotInstalled(
+                f"This call is answered by the model {name!r}, which is not installed here. "
+                "Ask who runs this server, or use /upload."
+            )
+    chosen = [choice.model for choice in (query, body) if isinstance(choice, Choice)]
+    return body.own_models or (next(filter(None, chosen), None),)
+
+
+def analyse_page_form() -> Analysis:
+    """What the page's form asks for; a recording in ``file`` as for `FileForm`.
+
+    Raises
+    ------
+    UndertoneError
+        Whatever `analyse` raises.
+    """
     try:
-        upload = request.files.get(field)
+        fields = _fields(request.form) | _fields(request.files)
     except RequestEntityTooLarge:
         raise too_large(current_app.config["SETTINGS"].max_upload_bytes) from None
-    model = request.values.get("model") or None
-    n_labels = _label_set(request.values.get("labels"))
-    if upload is None or not (upload.filename or upload.content_length):
-        raise MissingFile(
-            f"No recording came with the request: send it as multipart/form-data in the field "
-            f"'{field}'."
-        )
-    return analyzer().analyse(upload.read(), upload.filename or "recording", model, n_labels)
+    query = Choice.model_validate(_fields(request.args))
+    return analyse(FileForm.model_validate(fields), query)[0]
 
 
-def _label_set(value: str | None) -> int:
-    if not value:
-        return DEFAULT_LABEL_SET
-    if value not in map(str, LABEL_SETS):
-        known = ", ".join(map(str, LABEL_SETS))
-        raise UnknownLabels(f"labels={value[:20]!r} is not one of {known}.")
-    return int(value)
+def _fields(fields: Any) -> dict[str, Any]:
+    """As `openapi.spec` reads them: a list where a field came more than once."""
+    return get_multidict_items(fields)
 
 
 def too_large(limit_bytes: int) -> FileTooLarge:

@@ -1,0 +1,93 @@
+"""One stored analysis in the words of each call: its own keys, names and units."""
+
+from typing import Any
+
+from undertone import charts
+from undertone.answer_models import (
+    ApiPredictAnswer,
+    ClassifyAnswer,
+    ClassifyBothAnswer,
+    PredictAnswer,
+    SegmentAnswer,
+    Sentiment,
+    UploadAnswer,
+)
+from undertone.emotions import ADJECTIVES
+from undertone.prediction import Analysis
+
+
+def upload(heard: Analysis) -> UploadAnswer:
+    """Emotion, probabilities, windows and a chart."""
+    return UploadAnswer(
+        **_of_one_model(heard),
+        predicted_emotion=heard.prediction.label,
+        confidence=heard.prediction.confidence,
+        probabilities=heard.prediction.probabilities,
+        segments=[SegmentAnswer.model_validate(segment.to_dict()) for segment in heard.segments],
+        chart_url=charts.data_url(charts.bars_and_pie(heard.prediction)),
+    )
+
+
+def predict(heard: Analysis) -> PredictAnswer:
+    """Emotion, probabilities and the path of a picture."""
+    return PredictAnswer(
+        **_of_one_model(heard),
+        emotion=heard.prediction.label,
+        confidence=heard.prediction.confidence,
+        probabilities=heard.prediction.probabilities,
+        audio_file=heard.filename,
+        visualization=f"visualizations/{heard.id}.png",
+    )
+
+
+def api_predict(heard: Analysis) -> ApiPredictAnswer:
+    """Emotion and probabilities."""
+    return ApiPredictAnswer(
+        **_of_one_model(heard),
+        emotion=heard.prediction.label,
+        confidence=heard.prediction.confidence,
+        probabilities=heard.prediction.probabilities,
+    )
+
+
+def classify_audio(heard: Analysis) -> ClassifyAnswer:
+    """The emotion alone, by one of the two usual kinds of models."""
+    return ClassifyAnswer(
+        **_of_one_model(heard),
+        audio_emotion=_adjective(heard.prediction.label),
+        confidence=heard.prediction.confidence,
+        model_used="CNN" if heard.prediction.model == "cnn" else "SVM",
+    )
+
+
+def classify_audio_both(by_svm: Analysis, by_cnn: Analysis) -> ClassifyBothAnswer:
+    """The emotion alone, by both of the two usual kinds of models."""
+    return ClassifyBothAnswer(
+        filename=by_svm.filename,
+        duration_s=by_svm.duration_s,
+        svm_id=by_svm.id,
+        svm_emotion=_adjective(by_svm.prediction.label),
+        svm_confidence=by_svm.prediction.confidence,
+        svm_uncertain=by_svm.prediction.uncertain,
+        svm_sentiment=Sentiment.model_validate(by_svm.prediction.sentiment),
+        cnn_id=by_cnn.id,
+        cnn_emotion=_adjective(by_cnn.prediction.label),
+        cnn_confidence=by_cnn.prediction.confidence,
+        cnn_uncertain=by_cnn.prediction.uncertain,
+        cnn_sentiment=Sentiment.model_validate(by_cnn.prediction.sentiment),
+    )
+
+
+def _of_one_model(heard: Analysis) -> dict[str, Any]:
+    return {
+        "id": heard.id,
+        "filename": heard.filename,
+        "duration_s": heard.duration_s,
+        "model": heard.prediction.model,
+        "uncertain": heard.prediction.uncertain,
+        "sentiment": heard.prediction.sentiment,
+    }
+
+
+def _adjective(emotion: str) -> str:
+    return ADJECTIVES.get(emotion, emotion)
