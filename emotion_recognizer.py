@@ -12,7 +12,7 @@ from undertone.ensemble import EnsembleClassifier
 from undertone.errors import ModelError, UnknownLabels
 from undertone.model_store import MODELS_DIR, ModelInfo, load_info
 from undertone.prediction import Prediction, Segment
-from undertone.speech import Stretch, find_speech, spoken_part
+from undertone.speech import Speech, Stretch, find_speech, spoken_part
 
 
 class EmotionRecognizer:
@@ -60,7 +60,7 @@ class EmotionRecognizer:
     def predict(
         self,
         audio: Audio,
-        speech: tuple[Stretch, ...] | None = None,
+        speech: Speech | None = None,
         n_labels: int = DEFAULT_LABEL_SET,
     ) -> Prediction:
         """What is heard in a recording as a whole.
@@ -68,7 +68,7 @@ class EmotionRecognizer:
         Parameters
         ----------
         audio : Audio
-        speech : tuple of (start_s, end_s), optional
+        speech : Speech, optional
             Where somebody speaks; found here if not given.
         n_labels : {7, 8, 6}
             Set of emotions to answer in.
@@ -85,7 +85,7 @@ class EmotionRecognizer:
     def timeline(
         self,
         audio: Audio,
-        speech: tuple[Stretch, ...] | None = None,
+        speech: Speech | None = None,
         n_labels: int = DEFAULT_LABEL_SET,
     ) -> tuple[Segment, ...]:
         """What is heard in each window of a recording; one segment when it is short."""
@@ -95,7 +95,7 @@ class EmotionRecognizer:
     def listen(
         self,
         audio: Audio,
-        speech: tuple[Stretch, ...] | None = None,
+        speech: Speech | None = None,
         n_labels: int = DEFAULT_LABEL_SET,
     ) -> tuple[Prediction, tuple[Segment, ...]]:
         """The whole and its windows in one pass; no windows for what fits into one.
@@ -114,11 +114,12 @@ class EmotionRecognizer:
         durations_s = np.array([utterance.duration_s for utterance in utterances])
         probabilities = self.info.calibration.probabilities(answers, durations_s)
         weights = np.array([_overlap_s(window, speech) for window in windows])
-        whole = self._prediction(np.average(probabilities, axis=0, weights=weights), n_labels)
+        mean = np.average(probabilities, axis=0, weights=weights)
+        whole = self._prediction(mean, n_labels, speech.is_doubtful)
         if len(windows) == 1:
             return whole, ()
         return whole, tuple(
-            Segment(start, end, self._prediction(row, n_labels))
+            Segment(start, end, self._prediction(row, n_labels, speech.is_doubtful))
             for (start, end), row in zip(windows, probabilities, strict=True)
         )
 
@@ -131,7 +132,7 @@ class EmotionRecognizer:
         windows = [(float(s), float(s) + self.window_s) for s in starts]
         return [window for window in windows if _overlap_s(window, speech) >= 0.3]
 
-    def _prediction(self, probabilities: np.ndarray, n_labels: int) -> Prediction:
+    def _prediction(self, probabilities: np.ndarray, n_labels: int, is_guess: bool) -> Prediction:
         known = dict(zip(self.labels, (float(p) for p in probabilities), strict=True))
         reduced = reduce_probabilities(known, n_labels)
         label = max(reduced, key=lambda name: reduced[name])
@@ -140,7 +141,7 @@ class EmotionRecognizer:
             confidence=reduced[label],
             probabilities=reduced,
             model=self.info.name,
-            uncertain=reduced[label] < self.info.uncertain_below[str(n_labels)],
+            uncertain=is_guess or reduced[label] < self.info.uncertain_below[str(n_labels)],
         )
 
 

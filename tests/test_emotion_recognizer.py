@@ -153,3 +153,12 @@ def test_the_shipped_model_on_real_clips(recognizer: EmotionRecognizer) -> None:
 
 def test_the_measured_accuracy_is_over_the_floor(recognizer: EmotionRecognizer) -> None:
     assert recognizer.info.scores["ravdess-emobox, 8 emotions"]["uar"] >= 0.74
+
+
+def test_what_may_be_no_voice_is_a_guess(recognizer: EmotionRecognizer) -> None:
+    audio = Audio(sounds.voice(21.0))
+    speech = find_speech(audio)
+    speech.probability = 0.5
+    whole, segments = recognizer.listen(audio, speech)
+    assert whole.uncertain
+    assert all(segment.prediction.uncertain for segment in segments)

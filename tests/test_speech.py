@@ -13,7 +13,7 @@ from tests.conftest import DATASETS
 from undertone import speech
 from undertone.audio import Audio, decode
 from undertone.errors import NoSpeech
-from undertone.speech import find_speech
+from undertone.speech import Speech, find_speech
 
 RATE = sounds.SAMPLE_RATE
 AUDIO = {".opus", ".flac", ".ogg", ".wav"}
@@ -85,7 +85,7 @@ def test_a_word_cut_out_of_speech_is_speech(duration_s: float) -> None:
 def test_a_high_voice_is_speech() -> None:
     """What is too high for the detector is found by a second, slower hearing, in its place."""
     audio = Audio(sounds.voice(2.0, 300.0))
-    assert not speech._listen(audio.samples)
+    assert not speech._listen(audio.samples)[0]
     stretches = find_speech(audio)
     assert sum(end_s - start_s for start_s, end_s in stretches) > 1.0
     assert stretches[-1][1] <= 2.0
@@ -155,3 +155,12 @@ def test_sounds_that_are_not_speech_are_refused() -> None:
     voiceless = [clip for clip in clips if not re.search("cry|sneeze", clip.parent.name)]
     refused = [is_refused(decode(clip.read_bytes())) for clip in voiceless]
     assert np.mean(refused) > 0.9
+
+
+def test_a_voice_is_beyond_doubt_and_what_hardly_passes_is_not() -> None:
+    speech = find_speech(Audio(sounds.voice(2.0)))
+    assert 0.7 < speech.probability <= 1.0
+    assert not speech.is_doubtful
+    barely = Speech(speech)
+    barely.probability = 0.69
+    assert barely.is_doubtful

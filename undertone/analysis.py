@@ -10,7 +10,7 @@ from undertone.emotions import DEFAULT_LABEL_SET
 from undertone.errors import UnknownModel
 from undertone.file_names import display_name
 from undertone.prediction import Analysis, Prediction, Segment
-from undertone.speech import find_speech
+from undertone.speech import Speech, find_speech
 
 if TYPE_CHECKING:  # who only listens needs no database
     from undertone.history import History
@@ -20,7 +20,7 @@ class Recognizer(Protocol):
     """What the analyser needs of a recogniser."""
 
     def listen(
-        self, audio: Audio, speech: tuple[tuple[float, float], ...] | None, n_labels: int
+        self, audio: Audio, speech: Speech | None, n_labels: int
     ) -> tuple[Prediction, tuple[Segment, ...]]:
         """The prediction for the whole and those for its windows."""
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from undertone.audio import Audio, decode
 from undertone.errors import NoSpeech
 from undertone.model_store import sha256
-from undertone.speech import find_speech, spoken_part
+from undertone.speech import Speech, find_speech, spoken_part
 from undertone.training.corpora import Clip
 
 Strings = NDArray[np.str_]
@@ -98,6 +98,6 @@ def _read(path: Path, mtime_ns: int, digest: str) -> NDArray[np.int16]:
         speech = find_speech(audio)
     except NoSpeech:
         # An actor may whisper or sob below the detector's threshold; the label still holds.
-        speech = ((0.0, audio.duration_s),)
+        speech = Speech([(0.0, audio.duration_s)])
     samples = spoken_part(audio, speech).samples
     return np.asarray(np.round(samples * (_PEAK / np.abs(samples).max())), np.int16)
