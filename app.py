@@ -24,12 +24,13 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Response as BaseResponse
 
 from emotion_recognizer import EmotionRecognizer
-from undertone import api, charts
+from undertone import api, picture_views, sheets
 from undertone.analysis import Analyzer
 from undertone.emotions import EMOTIONS
 from undertone.errors import BadRequest, UndertoneError
 from undertone.history import History
 from undertone.model_store import installed_models, load_info
+from undertone.pictures import Pictures
 from undertone.settings import Settings
 from undertone.web import (
     InMemoryRequest,
@@ -80,7 +81,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.before_request(room_for_base64)
     app.debug = settings.debug
     app.json.sort_keys = False  # type: ignore[attr-defined]  # keep the model's label order
-    charts.prepare(settings.data_dir / "matplotlib")
+    sheets.prepare(settings.data_dir / "matplotlib")
     load_info(settings.model)  # a default model that is not there stops the start
     app.extensions["undertone"] = Analyzer(
         recognizers={name: EmotionRecognizer(name) for name in installed_models()},
@@ -88,7 +89,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         history=History(settings.store_url),
         max_duration_s=settings.max_duration_s,
     )
+    app.extensions["undertone.pictures"] = Pictures()
     app.register_blueprint(api.bp)
+    app.register_blueprint(picture_views.bp)
     _register_pages(app)
     _register_errors(app)
     app.after_request(_secure)
@@ -120,12 +123,7 @@ def _register_pages(app: Flask) -> None:
         analysis = analyzer().history.get(analysis_id)
         if not wants_html():
             return jsonify(analysis.to_dict())
-        return render_template(
-            "result.html",
-            analysis=analysis,
-            bar_chart=charts.data_url(charts.bar_chart(analysis.prediction)),
-            pie_chart=charts.data_url(charts.pie_chart(analysis.prediction)),
-        )
+        return render_template("result.html", analysis=analysis)
 
 
 def _index_page(error: UndertoneError | None = None) -> str:

@@ -18,7 +18,9 @@ from tests import sounds
 from tests.conftest import multipart, wav
 from tests.live import running_server
 from undertone import charts
+from undertone.analysis import Listener
 from undertone.audio import decode
+from undertone.spectrogram import mel_spectrogram
 from undertone.speech import find_speech
 
 
@@ -59,12 +61,13 @@ def main() -> None:
     recognizer = EmotionRecognizer()
     audio = decode(data)
     speech = find_speech(audio)
-    prediction = recognizer.predict(audio, speech)
+    analysis = Listener({"encoder": recognizer}, "encoder", 1800.0).hear(data, "clip.wav")
     stages: dict[str, Callable[[], object]] = {
         "decode": lambda: decode(data),
         "find speech": lambda: find_speech(audio),
         "recognise": lambda: recognizer.predict(audio, speech),
-        "chart": lambda: charts.bars_and_pie(prediction),
+        "spectrogram": lambda: mel_spectrogram(audio),
+        "chart": lambda: charts.picture(analysis, "bars-and-pie"),
     }
     for name, action in stages.items():
         print(f"  {name:22s}  {percentiles(timed(action, options.repeats))}")

@@ -1,51 +1,134 @@
 import base64
 import io
 import sys
+from dataclasses import replace
 
-import matplotlib.image
 import numpy as np
 import pytest
+from PIL import Image
 
+from tests import samples, sounds
 from undertone import charts
+from undertone.audio import Audio
 from undertone.emotions import EMOTIONS
-from undertone.prediction import Prediction
+from undertone.errors import PictureUnavailable, UnknownPicture
+from undertone.prediction import Analysis, Prediction, Segment
+from undertone.spectrogram import mel_spectrogram
 
 SHARES = {"sad": 0.5, "angry": 0.3, "happy": 0.15, "calm": 0.048, "fear": 0.002}
-PREDICTION = Prediction("sad", 0.5, SHARES, "encoder", False)
+SAD = Prediction("sad", 0.5, SHARES, "encoder", False)
+ANGRY = Prediction("angry", 1.0, {**dict.fromkeys(SHARES, 0.0), "angry": 1.0}, "encoder", False)
+# Nobody speaks from 6 to 9 of 12 s.
+WINDOWS = (Segment(0.0, 6.0, ANGRY), Segment(3.0, 6.0, SAD), Segment(9.0, 12.0, ANGRY))
+
+
+@pytest.fixture(scope="module")
+def analysis() -> Analysis:
+    return samples.analysis(
+        duration_s=12.0,
+        prediction=SAD,
+        segments=WINDOWS,
+        envelope=(1.0,) * 240,
+        spectrogram=mel_spectrogram(Audio(sounds.voice(12.0))),
+    )
 
 
 def pixels(png: bytes) -> np.ndarray:
-    return matplotlib.image.imread(io.BytesIO(png), format="png")
+    return np.asarray(Image.open(io.BytesIO(png)))
 
 
-@pytest.mark.parametrize(
-    ("draw", "width"), [("bar_chart", 1120), ("pie_chart", 800), ("bars_and_pie", 1920)]
-)
-def test_sizes(draw: str, width: int) -> None:
-    assert pixels(getattr(charts, draw)(PREDICTION)).shape[:2] == (680, width)
-
-
-def area(picture: np.ndarray, emotion: str) -> int:
+def where(picture: np.ndarray, emotion: str) -> np.ndarray:
     colour = EMOTIONS[emotion].colour
-    wanted = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
-    return int((np.abs(picture[..., :3] - wanted).max(axis=2) < 0.01).sum())
+    wanted = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
+    return np.abs(picture.astype(int) - wanted).max(axis=2) <= 3
 
 
-@pytest.mark.parametrize("draw", ["bar_chart", "pie_chart"])
-def test_areas_are_in_proportion_to_the_probabilities(draw: str) -> None:
-    picture = pixels(getattr(charts, draw)(PREDICTION))
-    ratio = area(picture, "sad") / area(picture, "angry")
+@pytest.mark.parametrize("kind", charts.PICTURES)
+def test_sizes(analysis: Analysis, kind: str) -> None:
+    described = charts.PICTURES[kind]
+    shape = (2 * described.height, 2 * described.width, 3)
+    picture = pixels(charts.picture(analysis, kind))
+    assert picture.shape == shape
+    # Nothing is cut off at the sides.
+    assert (picture[:, [0, -1]] == 255).all() and (picture[[0, -1]] == 255).all()
+
+
+@pytest.mark.parametrize("kind", ["bars", "pie", "bars-and-pie"])
+def test_areas_are_in_proportion_to_the_probabilities(analysis: Analysis, kind: str) -> None:
+    picture = pixels(charts.picture(analysis, kind))
+    ratio = where(picture, "sad").sum() / where(picture, "angry").sum()
     assert ratio == pytest.approx(0.5 / 0.3, rel=0.05)
 
 
-def test_the_same_prediction_gives_the_same_picture() -> None:
-    assert charts.bars_and_pie(PREDICTION) == charts.bars_and_pie(PREDICTION)
+@pytest.mark.parametrize("kind", charts.PICTURES)
+def test_the_same_analysis_gives_the_same_picture(analysis: Analysis, kind: str) -> None:
+    assert charts.picture(analysis, kind) == charts.picture(analysis, kind)
+
+
+def at_time(picture: np.ndarray, time_s: float) -> np.ndarray:
+    """A column of the chart itself in a picture along 12 s."""
+    left, bottom, width, height = charts.PICTURES["timeline"].parts[0][1]
+    x = round(2 * (left + width * time_s / 12.0))
+    return picture[picture.shape[0] - 2 * (bottom + height) : -2 * bottom, x : x + 1]
+
+
+def test_the_timeline_shows_each_window_until_the_next_and_no_more(analysis: Analysis) -> None:
+    picture = pixels(charts.picture(analysis, "timeline"))
+    assert where(at_time(picture, 1.5), "angry").all()
+    assert where(at_time(picture, 4.5), "sad").mean() == pytest.approx(0.5, abs=0.02)
+    assert where(at_time(picture, 4.5), "angry").mean() == pytest.approx(0.3, abs=0.02)
+    assert (at_time(picture, 7.5) == 255).all()
+    assert where(at_time(picture, 10.5), "angry").all()
+
+
+def test_a_short_recordings_timeline_is_its_one_answer(analysis: Analysis) -> None:
+    picture = pixels(charts.picture(replace(analysis, segments=()), "timeline"))
+    for time_s in (0.1, 6.0, 11.9):
+        assert where(at_time(picture, time_s), "sad").mean() == pytest.approx(0.5, abs=0.02)
+
+
+def test_the_waveform_takes_the_colour_of_what_is_heard(analysis: Analysis) -> None:
+    picture = pixels(charts.picture(analysis, "waveform"))
+    left, _, width, _ = charts.PICTURES["waveform"].parts[0][1]
+    columns = np.linspace(2 * left, 2 * (left + width), 13).astype(int)
+    for second, (start, end) in enumerate(zip(columns[:-1], columns[1:], strict=True)):
+        heard = "sad" if 3 <= second < 9 else "angry"
+        assert where(picture[-300:-80, start + 6 : end - 6], heard).mean() > 0.4
+
+
+def test_the_spectrogram_is_dark_where_it_is_loud() -> None:
+    tone = np.concatenate([sounds.tone(1.0, 1000.0), np.zeros(16_000, np.float32)])
+    heard = samples.analysis(duration_s=2.0, spectrogram=mel_spectrogram(Audio(tone)))
+    picture = pixels(charts.picture(heard, "spectrogram"))[100:-70, 150:-30].mean(axis=2)
+    loud, silent = np.split(picture[:, :-2], 2, axis=1)
+    assert (silent[:, 20:] > 250).all()
+    darkest = loud.mean(axis=1).argmin() / len(loud)
+    assert darkest == pytest.approx(1 - 0.36, abs=0.05)  # 1 kHz is a third of the way up in mel
+
+
+@pytest.mark.parametrize("duration_s", [0.3, 0.9, 5.99, 59.0, 181.0, 1800.0, 86_400.0])
+def test_any_length_has_a_time_axis(duration_s: float) -> None:
+    heard = samples.analysis(duration_s=duration_s, segments=())
+    assert charts.picture(heard, "waveform")
+
+
+def test_without_a_spectrogram_there_is_a_clear_error(analysis: Analysis) -> None:
+    old = replace(analysis, spectrogram=None)
+    for kind in ("spectrogram", "mfcc", "overview"):
+        with pytest.raises(PictureUnavailable, match="Analyse the recording again"):
+            charts.picture(old, kind)
+    assert charts.picture(old, "waveform")
+
+
+def test_an_unknown_kind_names_those_that_are_known(analysis: Analysis) -> None:
+    with pytest.raises(UnknownPicture, match="bars, pie"):
+        charts.picture(analysis, "heat")
 
 
 def test_data_url() -> None:
     assert base64.b64decode(charts.data_url(b"x").removeprefix("data:image/png;base64,")) == b"x"
 
 
-def test_pyplot_stays_out() -> None:
-    charts.bar_chart(PREDICTION)
+def test_pyplot_stays_out(analysis: Analysis) -> None:
+    charts.picture(analysis, "overview")
     assert "matplotlib.pyplot" not in sys.modules or "seaborn" in sys.modules

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from emotion_recognizer import EmotionRecognizer
-from tests import sounds
 from tests.conftest import DATASETS
 from undertone.audio import SAMPLE_RATE, Audio, decode
 from undertone.errors import NoSpeech

@@ -9,7 +9,9 @@ from undertone.audio import Audio, decode, envelope
 from undertone.emotions import DEFAULT_LABEL_SET
 from undertone.errors import UnknownModel
 from undertone.file_names import display_name
+from undertone.model_store import ModelInfo
 from undertone.prediction import Analysis, Prediction, Segment
+from undertone.spectrogram import mel_spectrogram
 from undertone.speech import Speech, find_speech
 
 if TYPE_CHECKING:  # who only listens needs no database
@@ -18,6 +20,10 @@ if TYPE_CHECKING:  # who only listens needs no database
 
 class Recognizer(Protocol):
     """What the analyser needs of a recogniser."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """What is known of its model."""
 
     def listen(
         self, audio: Audio, speech: Speech | None, n_labels: int
@@ -85,6 +91,8 @@ class Listener:
             prediction=prediction,
             segments=segments,
             envelope=tuple(round(peak, 3) for peak in envelope(audio)),
+            model_id=recognizer.info.id,
+            spectrogram=mel_spectrogram(audio),
         )
 
     def _recognizer(self, name: str) -> Recognizer:

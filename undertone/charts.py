@@ -1,74 +1,137 @@
-"""Pictures of an analysis: matplotlib Figures, never pyplot, which keeps and shares state."""
+"""Pictures of an analysis, by kind, and the charts of its probabilities."""
 
 import base64
-import io
-import os
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
 
 from undertone.emotions import EMOTIONS
-from undertone.prediction import Prediction
+from undertone.errors import UnknownPicture
+from undertone.prediction import Analysis
+from undertone.sheets import TEXT_PX, Box, PngSheet, Sheet
+from undertone.time_charts import draw_mfcc, draw_spectrogram, draw_timeline, draw_waveform
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+# A change of what is drawn raises it: pictures that browsers keep are then fetched anew.
+DRAWING_VERSION = 1
 
-_INK = "#1d2433"
-# Twice the pixels of the size that is shown, for sharp screens.
-_DPI = 200
-
-# Left, bottom, width and height as shares of the figure.
-Rectangle = tuple[float, float, float, float]
+Draw = Callable[[Sheet, Box, Analysis], None]
 
 
-def prepare(cache_dir: Path) -> None:
-    """Load matplotlib, which keeps its list of fonts in `cache_dir` instead of the home folder."""
-    os.environ.setdefault("MPLCONFIGDIR", str(cache_dir))
-    import matplotlib.figure  # noqa: F401  it reads the variable when it is first imported
+@dataclass(frozen=True)
+class Picture:
+    """One kind of picture.
+
+    Attributes
+    ----------
+    width, height : int
+        The size it is shown at, in CSS pixels.
+    parts : tuple of (function, Box)
+        What is drawn where.
+    """
+
+    width: int
+    height: int
+    parts: tuple[tuple[Draw, Box], ...]
+
+    def draw(self, sheet: Sheet, analysis: Analysis) -> None:
+        """Draw all parts."""
+        for draw, box in self.parts:
+            draw(sheet, box, analysis)
 
 
-def draw_bars(axes: "Axes", prediction: Prediction) -> None:
+def draw_bars(sheet: Sheet, box: Box, analysis: Analysis) -> None:
     """Probabilities as horizontal bars, the most probable on top, each with its number."""
-    ranked = prediction.ranked[::-1]
-    names = [name for name, _ in ranked]
-    shares = [p for _, p in ranked]
-    bars = axes.barh(names, shares, color=[EMOTIONS[name].colour for name in names], height=0.66)
-    axes.bar_label(bars, [_percent(share) for share in shares], padding=4, color=_INK)
-    axes.set_xlim(0, 1.14)
-    axes.set_xticks([])
-    axes.tick_params(length=0, colors=_INK)
-    for side in axes.spines.values():
-        side.set_visible(False)
+    left, bottom, width, height = box
+    ranked = analysis.prediction.ranked
+    step = height / len(ranked)
+    middles = [bottom + height - (place + 0.5) * step for place in range(len(ranked))]
+    bars = [
+        (left, middle - step / 3, max(1.0, p * (width - 52)), step / 1.5)
+        for middle, (_, p) in zip(middles, ranked, strict=True)
+    ]
+    sheet.boxes(bars, [EMOTIONS[name].colour for name, _ in ranked])
+    for middle, bar, (name, p) in zip(middles, bars, ranked, strict=True):
+        sheet.text(left - 9, middle - 5.5, name.capitalize(), anchor="end")
+        sheet.text(left + bar[2] + 8, middle - 5.5, percent(p))
 
 
-def draw_pie(axes: "Axes", prediction: Prediction) -> None:
-    """Probabilities as shares of a ring; slices under 6 % carry no name, to stay readable."""
-    ranked = prediction.ranked
-    axes.pie(
-        [p for _, p in ranked],
-        labels=[name if p >= 0.06 else "" for name, p in ranked],
-        colors=[EMOTIONS[name].colour for name, _ in ranked],
-        startangle=90,
-        counterclock=False,
-        wedgeprops={"width": 0.42, "edgecolor": "white", "linewidth": 1.5},
-        textprops={"color": _INK},
-    )
-    summary = f"{prediction.label}\n{_percent(prediction.confidence)}"
-    axes.text(0, 0, summary, ha="center", va="center", color=_INK)
+def draw_ring(sheet: Sheet, box: Box, analysis: Analysis) -> None:
+    """Probabilities as slices of a ring; those under 6 % carry no name, to stay readable."""
+    left, bottom, width, height = box
+    ranked = analysis.prediction.ranked
+    x, y, radius = left + width / 2, bottom + height / 2, min(width, height) / 2
+    edges = 360 * np.cumsum([0.0, *(p for _, p in ranked)])
+    colours = [EMOTIONS[name].colour for name, _ in ranked]
+    sheet.slices((x, y), (0.58 * radius, radius), edges.tolist(), colours)
+    for middle, (name, p) in zip(np.radians((edges[:-1] + edges[1:]) / 2), ranked, strict=True):
+        if p >= 0.06:
+            across, up = np.sin(middle), np.cos(middle)
+            anchor = "start" if across > 0.1 else "end" if across < -0.1 else "middle"
+            place = (x + (radius + 9) * across, y + (radius + 12) * up - 5.5)
+            sheet.text(*place, name.capitalize(), anchor=anchor)
+    label, p = ranked[0]
+    sheet.text(x, y + 0.15 * TEXT_PX, label.capitalize(), anchor="middle", bold=True)
+    sheet.text(x, y - 1.1 * TEXT_PX, percent(p), anchor="middle")
 
 
-def bar_chart(prediction: Prediction) -> bytes:
-    """PNG of the probabilities as bars, to be shown at 560 x 340."""
-    return _png((5.6, 3.4), prediction, bars=(0.16, 0.02, 0.83, 0.96))
+PICTURES: Mapping[str, Picture] = {
+    "bars": Picture(560, 340, ((draw_bars, (90, 6, 462, 328)),)),
+    "pie": Picture(400, 340, ((draw_ring, (85, 50, 230, 240)),)),
+    "bars-and-pie": Picture(
+        960, 340, ((draw_bars, (90, 6, 462, 328)), (draw_ring, (645, 50, 230, 240)))
+    ),
+    "timeline": Picture(640, 328, ((draw_timeline, (70, 32, 558, 232)),)),
+    "waveform": Picture(640, 288, ((draw_waveform, (70, 32, 558, 192)),)),
+    "spectrogram": Picture(640, 360, ((draw_spectrogram, (70, 32, 558, 292)),)),
+    "mfcc": Picture(640, 300, ((draw_mfcc, (70, 32, 558, 232)),)),
+    "overview": Picture(
+        640,
+        888,
+        (
+            (draw_waveform, (70, 652, 558, 172)),
+            (draw_spectrogram, (70, 304, 558, 270)),
+            (draw_mfcc, (70, 32, 558, 194)),
+        ),
+    ),
+}
 
 
-def pie_chart(prediction: Prediction) -> bytes:
-    """PNG of the probabilities as a ring, to be shown at 400 x 340."""
-    return _png((4.0, 3.4), prediction, pie=(0.18, 0.08, 0.64, 0.84))
+def picture(analysis: Analysis, kind: str) -> bytes:
+    """PNG of an analysis, with twice the pixels of the size it is shown at.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    kind : str
+        One of `PICTURES`.
+
+    Raises
+    ------
+    UnknownPicture
+        There is no such kind.
+    PictureUnavailable
+        The analysis is too old to hold what the picture shows.
+    """
+    described = describe(kind)
+    sheet = PngSheet(described.width, described.height)
+    described.draw(sheet, analysis)
+    return sheet.png()
 
 
-def bars_and_pie(prediction: Prediction) -> bytes:
-    """PNG of both beside each other, to be shown at 960 x 340."""
-    return _png((9.6, 3.4), prediction, bars=(0.09, 0.02, 0.49, 0.96), pie=(0.66, 0.08, 0.28, 0.84))
+def describe(kind: str) -> Picture:
+    """The entry of `PICTURES`.
+
+    Raises
+    ------
+    UnknownPicture
+        There is no such kind.
+    """
+    try:
+        return PICTURES[kind]
+    except KeyError:
+        known = ", ".join(PICTURES)
+        raise UnknownPicture(f"There is no picture {kind[:40]!r}; there are {known}.") from None
 
 
 def data_url(png: bytes) -> str:
@@ -76,27 +139,7 @@ def data_url(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
-def _png(
-    size_in: tuple[float, float],
-    prediction: Prediction,
-    bars: Rectangle | None = None,
-    pie: Rectangle | None = None,
-) -> bytes:
-    from matplotlib.figure import Figure
-
-    # Fixed places: the layout engines cost more than all the drawing.
-    figure = Figure(figsize=size_in, dpi=_DPI)
-    if bars:
-        draw_bars(figure.add_axes(bars), prediction)
-    if pie:
-        draw_pie(figure.add_axes(pie), prediction)
-    buffer = io.BytesIO()
-    # Level 1 compresses nearly as well as the default on flat colours, in a fraction of the time.
-    figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 1})
-    return buffer.getvalue()
-
-
-def _percent(probability: float) -> str:
+def percent(probability: float) -> str:
     """As the page says it: nothing is certain, nothing impossible."""
     if probability > 0.995:
         return "> 99 %"

@@ -82,6 +82,20 @@ class AnalysisNotFound(UndertoneError):
     code = "analysis-not-found"
 
 
+class UnknownPicture(UndertoneError):
+    """A kind of picture was asked for that is not drawn here."""
+
+    status = 404
+    code = "unknown-picture"
+
+
+class PictureUnavailable(UndertoneError):
+    """The analysis does not hold what this picture is drawn from."""
+
+    status = 404
+    code = "picture-unavailable"
+
+
 class AudioError(UndertoneError):
     """The recording cannot be analysed as it is."""
 

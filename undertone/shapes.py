@@ -14,6 +14,7 @@ from undertone.answer_models import (
 )
 from undertone.emotions import ADJECTIVES
 from undertone.prediction import Analysis
+from undertone.web import picture
 
 
 def upload(heard: Analysis) -> UploadAnswer:
@@ -24,7 +25,7 @@ def upload(heard: Analysis) -> UploadAnswer:
         confidence=heard.prediction.confidence,
         probabilities=heard.prediction.probabilities,
         segments=[SegmentAnswer.model_validate(segment.to_dict()) for segment in heard.segments],
-        chart_url=charts.data_url(charts.bars_and_pie(heard.prediction)),
+        chart_url=charts.data_url(picture(heard, "bars-and-pie")),
     )
 
 

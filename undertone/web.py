@@ -10,6 +10,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from undertone.analysis import Analyzer
 from undertone.emotions import DEFAULT_LABEL_SET
 from undertone.errors import FileTooLarge, ModelNotInstalled, NotJson
+from undertone.pictures import Pictures
 from undertone.prediction import Analysis
 from undertone.request_models import Choice, FileForm, LabelChoice, Recorded
 
@@ -60,6 +61,12 @@ def analyzer() -> Analyzer:
     """The application's analyser."""
     found: Analyzer = current_app.extensions["undertone"]
     return found
+
+
+def picture(analysis: Analysis, kind: str) -> bytes:
+    """PNG of an analysis, drawn once however often it is asked for; see `charts.picture`."""
+    pictures: Pictures = current_app.extensions["undertone.pictures"]
+    return pictures.get(analysis, kind)
 
 
 def analyse(

@@ -1,0 +1,167 @@
+"""What charts are drawn on: a few marks in fixed places, as matplotlib draws them into a PNG.
+
+Axes, ticks and layout engines would cost more than all that is drawn; so charts place every mark
+themselves, in CSS pixels from the lower left corner. A report draws the same charts as vectors on
+a `Sheet` of its own.
+"""
+
+import io
+import os
+import struct
+import zlib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.font_manager import FontProperties
+
+INK = "#161b26"
+QUIET = "#525a69"
+LINE = "#d3d8d4"
+
+FONTS = Path(__file__).parent / "fonts"
+TEXT_PX = 16  # on a phone, where pictures are shown at half their size, just readable
+PIXELS = 2  # for each CSS pixel, for sharp screens
+
+# x, y, width and height.
+Box = tuple[float, float, float, float]
+
+
+class Sheet(Protocol):
+    """Somewhere to draw; all lengths in CSS pixels, from the lower left corner."""
+
+    def boxes(self, boxes: Sequence[Box], colours: Sequence[str]) -> None:
+        """Filled rectangles."""
+
+    def slices(self, centre: tuple[float, float], radii: tuple[float, float],
+               degrees: Sequence[float], colours: Sequence[str]) -> None:  # fmt: skip
+        """Slices of a ring, clockwise; `degrees` are their edges, one more than colours."""
+
+    def text(self, x: float, y: float, text: str, *, anchor: str = "start", bold: bool = False,
+             colour: str = INK) -> None:  # fmt: skip
+        """A line of text; `y` is its baseline, `x` its start, middle or end."""
+
+    def image(self, box: Box, pixels: NDArray[np.uint8]) -> None:
+        """Colours [shape=(rows, columns, 3)], the first row at the top, stretched into a box."""
+
+
+class PngSheet:
+    """A sheet that becomes a PNG; a matplotlib Figure, never pyplot's, which is shared.
+
+    Parameters
+    ----------
+    width, height : int
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+        from matplotlib.transforms import Affine2D
+
+        dpi = 100 * PIXELS
+        self._figure = Figure(figsize=(width / 100, height / 100), dpi=dpi)
+        self._canvas = FigureCanvasAgg(self._figure)
+        self._to_device = Affine2D().scale(PIXELS)
+        self._height = height
+        self._images: list[tuple[tuple[slice, slice], NDArray[np.uint8]]] = []
+
+    def boxes(self, boxes: Sequence[Box], colours: Sequence[str]) -> None:
+        """Filled rectangles."""
+        from matplotlib.collections import PolyCollection
+
+        corners = [[(x, y), (x + w, y), (x + w, y + h), (x, y + h)] for x, y, w, h in boxes]
+        self._add(PolyCollection(corners, facecolors=colours, linewidths=0))
+
+    def slices(self, centre: tuple[float, float], radii: tuple[float, float],
+               degrees: Sequence[float], colours: Sequence[str]) -> None:  # fmt: skip
+        """Slices of a ring, clockwise; `degrees` are their edges, one more than colours."""
+        from matplotlib.patches import Wedge
+
+        inner, outer = radii
+        for start, end, colour in zip(degrees[:-1], degrees[1:], colours, strict=True):
+            width = outer - inner
+            self._add(Wedge(centre, outer, 90 - end, 90 - start, width=width, fc=colour, lw=0))
+
+    def text(self, x: float, y: float, text: str, *, anchor: str = "start", bold: bool = False,
+             colour: str = INK) -> None:  # fmt: skip
+        """A line of text; `y` is its baseline, `x` its start, middle or end."""
+        self._figure.text(
+            x,
+            y,
+            text,
+            transform=self._to_device,
+            ha={"start": "left", "middle": "center", "end": "right"}[anchor],
+            va="baseline",
+            color=colour,
+            fontproperties=_font(bold),
+            parse_math=False,
+        )
+
+    def image(self, box: Box, pixels: NDArray[np.uint8]) -> None:
+        """Colours [shape=(rows, columns, 3)], the first row at the top, stretched into a box."""
+        from PIL import Image
+
+        x, y, width, height = (round(PIXELS * length) for length in box)
+        stretched = Image.fromarray(pixels).resize((width, height), Image.Resampling.NEAREST)
+        top = PIXELS * self._height - y - height
+        place = slice(top, top + height), slice(x, x + width)
+        self._images.append((place, np.asarray(stretched)))
+
+    def png(self) -> bytes:
+        """All that was drawn."""
+        self._canvas.draw()  # type: ignore[no-untyped-call]
+        buffer = self._canvas.buffer_rgba()  # type: ignore[no-untyped-call]
+        pixels = np.array(np.asarray(buffer)[..., :3])
+        for place, image in self._images:  # matplotlib takes five times as long
+            pixels[place] = image
+        return encode_png(pixels)
+
+    def _add(self, artist: "Artist") -> None:
+        artist.set_transform(self._to_device)
+        self._figure.add_artist(artist)
+
+
+def prepare(cache_dir: Path) -> None:
+    """Load matplotlib, which keeps its list of fonts in `cache_dir` instead of the home folder."""
+    os.environ.setdefault("MPLCONFIGDIR", str(cache_dir))
+    import matplotlib.figure  # noqa: F401  it reads the variable when it is first imported
+
+
+def font_file(bold: bool = False) -> Path:
+    """The page's typeface."""
+    return FONTS / f"BricolageGrotesque-{'SemiBold' if bold else 'Regular'}.ttf"
+
+
+@cache
+def _font(bold: bool) -> "FontProperties":
+    from matplotlib.font_manager import FontProperties
+
+    return FontProperties(fname=font_file(bold), size=TEXT_PX * 0.72)  # in points, at 100 dpi
+
+
+def encode_png(pixels: NDArray[np.uint8]) -> bytes:
+    """PNG of colours [shape=(height, width, 3)].
+
+    Pillow tries five filters on each row; on charts the difference to the row above is the best
+    of them, and level 1 compresses it nearly as well as the default, in a quarter of the time.
+    """
+    height, width, _ = pixels.shape
+    rows = pixels.reshape(height, -1)
+    filtered = np.empty((height, 1 + 3 * width), np.uint8)
+    filtered[:, 0] = 2  # filter type "up"
+    filtered[0, 1:] = rows[0]
+    np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(filtered.tobytes(), 1)), (b"IEND", b""))
+    png = io.BytesIO()
+    png.write(b"\x89PNG\r\n\x1a\n")
+    for name, body in chunks:
+        png.write(struct.pack(">I", len(body)) + name + body)
+        png.write(struct.pack(">I", zlib.crc32(name + body)))
+    return png.getvalue()
