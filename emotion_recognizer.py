@@ -12,6 +12,7 @@ from undertone.ensemble import EnsembleClassifier
 from undertone.errors import ModelError, UnknownLabels
 from undertone.model_store import MODELS_DIR, ModelInfo, load_info
 from undertone.prediction import Prediction, Segment
+from undertone.progress import Progress, nobody
 from undertone.speech import Speech, Stretch, find_speech, spoken_part
 
 
@@ -43,6 +44,8 @@ class EmotionRecognizer:
     # also keeps cost linear in length (self-attention alone would be quadratic).
     window_s = 6.0
     hop_s = 3.0
+    # Asked together; between two blocks the work can be ended.
+    windows_at_a_time = 4
 
     def __init__(self, name: str = "encoder", models_dir: Path = MODELS_DIR) -> None:
         self.info: ModelInfo = load_info(name, models_dir)
@@ -97,6 +100,7 @@ class EmotionRecognizer:
         audio: Audio,
         speech: Speech | None = None,
         n_labels: int = DEFAULT_LABEL_SET,
+        progress: Progress = nobody,
     ) -> tuple[Prediction, tuple[Segment, ...]]:
         """The whole and its windows in one pass; no windows for what fits into one.
 
@@ -110,9 +114,13 @@ class EmotionRecognizer:
         speech = find_speech(audio) if speech is None else speech
         windows = self._windows(speech)
         utterances = [spoken_part(audio, (window,)) for window in windows]
-        answers = self._classifier.log_probabilities(utterances)
+        answers = []
+        for first in range(0, len(utterances), self.windows_at_a_time):
+            progress(first / len(utterances))
+            block = utterances[first : first + self.windows_at_a_time]
+            answers.append(self._classifier.log_probabilities(block))
         durations_s = np.array([utterance.duration_s for utterance in utterances])
-        probabilities = self.info.calibration.probabilities(answers, durations_s)
+        probabilities = self.info.calibration.probabilities(np.concatenate(answers), durations_s)
         weights = np.array([_overlap_s(window, speech) for window in windows])
         mean = np.average(probabilities, axis=0, weights=weights)
         whole = self._prediction(mean, n_labels, speech.is_doubtful)

@@ -11,6 +11,7 @@ from undertone.errors import UnknownModel
 from undertone.file_names import display_name
 from undertone.model_store import ModelInfo
 from undertone.prediction import Analysis, Prediction, Segment
+from undertone.progress import Progress, nobody, part
 from undertone.spectrogram import mel_spectrogram
 from undertone.speech import Speech, find_speech
 
@@ -26,7 +27,7 @@ class Recognizer(Protocol):
         """What is known of its model."""
 
     def listen(
-        self, audio: Audio, speech: Speech | None, n_labels: int
+        self, audio: Audio, speech: Speech | None, n_labels: int, progress: Progress
     ) -> tuple[Prediction, tuple[Segment, ...]]:
         """The prediction for the whole and those for its windows."""
 
@@ -57,6 +58,7 @@ class Listener:
         filename: str,
         model: str | None = None,
         n_labels: int = DEFAULT_LABEL_SET,
+        progress: Progress = nobody,
     ) -> Analysis:
         """Decode, find the speech, recognise.
 
@@ -70,6 +72,7 @@ class Listener:
             Name of a model; the default one if not given.
         n_labels : {7, 8, 6}
             Set of emotions to answer in.
+        progress : Progress, optional
 
         Raises
         ------
@@ -79,9 +82,11 @@ class Listener:
             There is no such model or set of emotions.
         """
         recognizer = self._recognizer(model or self.default_model)
-        audio = decode(data, max_duration_s=self.max_duration_s)
-        speech = find_speech(audio)
-        prediction, segments = recognizer.listen(audio, speech, n_labels)
+        # Shares of the time that each step takes of a long recording.
+        audio = decode(data, max_duration_s=self.max_duration_s, progress=part(progress, 0, 0.05))
+        speech = find_speech(audio, part(progress, 0.05, 0.3))
+        heard = recognizer.listen(audio, speech, n_labels, part(progress, 0.3, 1))
+        prediction, segments = heard
         return Analysis(
             id=secrets.token_urlsafe(16),
             created_at=datetime.now(UTC),

@@ -19,6 +19,7 @@ from undertone.errors import (
     RecordingTooLong,
     RecordingTooShort,
 )
+from undertone.progress import Progress, nobody
 
 SAMPLE_RATE = 16_000
 MIN_DURATION_S = 0.3
@@ -53,7 +54,7 @@ class Audio:
         return len(self.samples) / self.sample_rate
 
 
-def decode(data: bytes, *, max_duration_s: float = 1800.0) -> Audio:
+def decode(data: bytes, *, max_duration_s: float = 1800.0, progress: Progress = nobody) -> Audio:
     """The recording in a file's bytes, as mono samples at 16 kHz.
 
     Channels are averaged, unless they cancel each other out: then the loudest one is taken.
@@ -67,6 +68,7 @@ def decode(data: bytes, *, max_duration_s: float = 1800.0) -> Audio:
         a video, the sound track.
     max_duration_s : float > 0
         Decoding stops where this is exceeded; no more than this is ever held in memory.
+    progress : Progress, optional
 
     Raises
     ------
@@ -90,9 +92,9 @@ def decode(data: bytes, *, max_duration_s: float = 1800.0) -> Audio:
     """
     if not data:
         raise EmptyFile("The file is empty (0 bytes). Choose or record it again.")
-    track = _read(data, max_duration_s)
+    track = _read(data, max_duration_s, progress)
     if track.cancels_out:
-        track = _read(data, max_duration_s, channel=track.loudest_channel)
+        track = _read(data, max_duration_s, progress, channel=track.loudest_channel)
     samples = np.frombuffer(track.samples, np.float32)
     duration_s = round(len(samples) / SAMPLE_RATE, 3)
     if duration_s < MIN_DURATION_S:
@@ -200,12 +202,14 @@ class _Track:
         return int(self._energy.argmax())
 
 
-def _read(data: bytes, max_duration_s: float, channel: int | None = None) -> _Track:
+def _read(
+    data: bytes, max_duration_s: float, progress: Progress, channel: int | None = None
+) -> _Track:
     """The longest track that one of the decoders gets out of the bytes."""
     tracks = []
     for decoder in (with_libsndfile, with_ffmpeg):
         track = _Track(max_duration_s, channel)
-        decoder(data, track)
+        decoder(data, track, progress)
         track.finish()
         if track.samples and track.is_whole:
             return track

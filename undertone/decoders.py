@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from undertone.errors import AudioError
+from undertone.errors import AudioError, UndertoneError
+from undertone.progress import Progress
 
 MIN_RATE_HZ = 4_000  # under it, hardly a formant is left
 MAX_RATE_HZ = 384_000  # over it, time is wasted: twice what recorders offer
@@ -92,21 +93,23 @@ class _Stream(soundfile.SoundFile):  # type: ignore[misc]
         return False
 
 
-def with_libsndfile(data: bytes, sink: Sink) -> None:
+def with_libsndfile(data: bytes, sink: Sink, progress: Progress) -> None:
     """Fill the sink with what libsndfile makes of the bytes, if anything."""
     if data.startswith(FFMPEG_ONLY):
         return
-    with suppress(soundfile.SoundFileError), _Stream(_Memory(data)) as file:
+    memory = _Memory(data)
+    with suppress(soundfile.SoundFileError), _Stream(memory) as file:
         if file.format not in SNDFILE_FORMATS or file.subtype.startswith("MPEG"):
             return
         check_layout(file.channels, file.samplerate)
         block = np.empty((BLOCK_SAMPLES // file.channels, file.channels), np.float32)
         while len(part := file.read(out=block)):
             sink.add(part, file.samplerate)
+            progress(memory.tell() / len(data))
         sink.is_whole = True
 
 
-def with_ffmpeg(data: bytes, sink: Sink) -> None:
+def with_ffmpeg(data: bytes, sink: Sink, progress: Progress) -> None:
     """Fill the sink with what FFmpeg makes of the bytes, if anything."""
     file, n_bad = io.BytesIO(data), 0
     try:
@@ -120,6 +123,7 @@ def with_ffmpeg(data: bytes, sink: Sink) -> None:
                 return
             stream.codec_context.thread_count = 1
             for packet in container.demux(stream):
+                progress(file.tell() / len(data))
                 try:
                     for frame in stream.decode(packet):
                         sink.add(_to_float(frame), frame.sample_rate)
@@ -128,7 +132,7 @@ def with_ffmpeg(data: bytes, sink: Sink) -> None:
                     if n_bad > MAX_BAD_PACKETS:
                         return
             sink.is_whole = not n_bad
-    except AudioError:
+    except UndertoneError:
         raise
     except Exception:  # noqa: BLE001 whatever hostile bytes make of FFmpeg, they are damaged
         return

