@@ -22,6 +22,7 @@ from undertone.analysis import Listener
 from undertone.audio import decode
 from undertone.spectrogram import mel_spectrogram
 from undertone.speech import find_speech
+from undertone.voice_profile import profile
 
 
 def percentiles(seconds: list[float]) -> str:
@@ -66,6 +67,7 @@ def main() -> None:
         "decode": lambda: decode(data),
         "find speech": lambda: find_speech(audio),
         "recognise": lambda: recognizer.predict(audio, speech),
+        "profile": lambda: profile(audio, speech),
         "spectrogram": lambda: mel_spectrogram(audio),
         "chart": lambda: charts.picture(analysis, "bars-and-pie"),
     }

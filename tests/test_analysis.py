@@ -16,6 +16,9 @@ def test_it_works(app: Flask) -> None:
     assert analysis.duration_s == 2.0
     assert 1.0 < analysis.speech_s <= 2.0
     assert max(analysis.envelope) == 1.0
+    assert analysis.model_id == analyzer.recognizers["encoder"].info.id
+    assert analysis.profile["pitch_median_hz"] == pytest.approx(120, rel=0.1)
+    assert (analysis.spectrogram.n_frames, analysis.spectrogram.frame_s) == (200, 0.01)
     assert analysis.created_at.utcoffset().total_seconds() == 0
 
 

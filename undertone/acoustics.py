@@ -105,7 +105,7 @@ def measure(audio: Audio) -> Tracks:
     whole = [*({name: track[:, :-1] for name, track in b.items()} for b in blocks[:-1]), blocks[-1]]
     values = {name: np.hstack([block[name] for block in whole]) for name in blocks[0]}
 
-    is_active = _near_loudest(values["rms_db"][0], ACTIVE_DB)
+    is_active = near_loudest(values["rms_db"][0], ACTIVE_DB)
     is_voiced = is_active & (values.pop("correlation")[0] > VOICED_CORRELATION)
     is_voiced = scipy.ndimage.binary_opening(is_voiced, np.ones(3))
     intensity_db = values.pop("intensity_db")[0]
@@ -127,35 +127,48 @@ def speech_level_dbfs(audio: Audio) -> float:
     It says as much about the microphone as about the voice, so no feature uses it.
     """
     power = librosa.feature.rms(y=audio.samples, frame_length=WINDOW, hop_length=HOP)[0] ** 2
-    is_active = _near_loudest(librosa.power_to_db(power, top_db=None), ACTIVE_DB)
+    is_active = near_loudest(librosa.power_to_db(power, top_db=None), ACTIVE_DB)
     return float(10 * np.log10(power[is_active].mean())) if is_active.any() else float("nan")
 
 
 def rhythm(tracks: Tracks) -> dict[str, float]:
-    """Rates, pauses and tempo by name; without those that cannot be measured.
+    """Rates, pauses and tempo by name; without those that cannot be measured."""
+    found = _tempo(tracks)
+    if tracks.is_active.any():
+        found["voiced_fraction"] = float(tracks.is_voiced.sum() / tracks.is_active.sum())
+    return found | rates(tracks.is_active, tracks.is_voiced, tracks.intensity_db)
+
+
+def rates(is_active: Bools, is_voiced: Bools, intensity_db: Floats) -> dict[str, float]:
+    """Syllable rates and pauses by name; nothing where there is less than half a second.
 
     Syllable nuclei are peaks of the intensity, less than 25 dB under the loudest, parted by dips
     of at least 2 dB, and voiced.
+
+    Parameters
+    ----------
+    is_active, is_voiced : np.ndarray [shape=(n,), dtype=bool]
+        As in `Tracks`.
+    intensity_db : np.ndarray [shape=(n,)]
+        Relative to the loudest.
 
     References
     ----------
     de Jong & Wempe, "Praat script to detect syllable nuclei and measure speech rate
     automatically", Behavior Research Methods 41 (2009), 385-390.
     """
-    found = _tempo(tracks)
-    is_loud = tracks.is_active & (tracks.intensity_db > -QUIET_DB)
+    is_loud = is_active & (intensity_db > -QUIET_DB)
     if not is_loud.any():
-        return found
-    found["voiced_fraction"] = float(tracks.is_voiced.sum() / tracks.is_active.sum())
+        return {}
     first, last = np.flatnonzero(is_loud)[[0, -1]]
     span_s = float(last + 1 - first) / FRAMES_PER_S
     if span_s < MIN_RATE_SPAN_S:
-        return found
-    n_nuclei = int(tracks.is_voiced[_intensity_peaks(tracks.intensity_db)].sum())
+        return {}
+    n_nuclei = int(is_voiced[_intensity_peaks(intensity_db)].sum())
     # Loud frames limit each pause, so the steps between them are the pauses' lengths.
     steps_s = (np.diff(np.flatnonzero(is_loud)) - 1) / FRAMES_PER_S
     pauses_s = steps_s[steps_s >= PAUSE_S]
-    return found | {
+    return {
         "speaking_rate_per_s": n_nuclei / span_s,
         "articulation_rate_per_s": n_nuclei / (span_s - float(pauses_s.sum())),
         "pause_fraction": float(pauses_s.sum()) / span_s,
@@ -289,7 +302,7 @@ def _level_db(samples: Floats, window: int) -> Floats:
     return np.asarray(librosa.amplitude_to_db(rms, amin=1e-5, top_db=None))
 
 
-def _near_loudest(level_db: Floats, range_db: float) -> Bools:
+def near_loudest(level_db: Floats, range_db: float) -> Bools:
     """Where the level is less than `range_db` under the loudest, of which a click is no part."""
     loudest_db = scipy.ndimage.median_filter(level_db, 5).max()
     return np.asarray((level_db > loudest_db - range_db) & (level_db > -99.0))

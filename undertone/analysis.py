@@ -14,6 +14,7 @@ from undertone.prediction import Analysis, Prediction, Segment
 from undertone.progress import Progress, nobody, part
 from undertone.spectrogram import mel_spectrogram
 from undertone.speech import Speech, find_speech
+from undertone.voice_profile import profile
 
 if TYPE_CHECKING:  # who only listens needs no database
     from undertone.history import History
@@ -97,6 +98,7 @@ class Listener:
             segments=segments,
             envelope=tuple(round(peak, 3) for peak in envelope(audio)),
             model_id=recognizer.info.id,
+            profile=profile(audio, speech),
             spectrogram=mel_spectrogram(audio),
         )
 

@@ -113,6 +113,19 @@ def decode(data: bytes, *, max_duration_s: float = 1800.0, progress: Progress = 
     return Audio(samples)
 
 
+def excerpt(samples: Samples, start: int, end: int) -> Samples:
+    """Samples from `start` to `end`, either of which may lie outside: there is silence.
+
+    Examples
+    --------
+    >>> excerpt(np.array([1, 2, 3], np.float32), -1, 2)
+    array([0., 1., 2.], dtype=float32)
+    """
+    inside = samples[max(0, start) : max(0, end)]
+    before = max(0, -start)
+    return np.pad(inside, (before, end - start - before - len(inside)))
+
+
 def envelope(audio: Audio, n_points: int = 240) -> tuple[float, ...]:
     """Peaks of the waveform in equal steps of time, 0 to 1 of the loudest.
 

@@ -10,7 +10,7 @@ import scipy.fft
 import scipy.sparse
 from numpy.typing import NDArray
 
-from undertone.audio import SAMPLE_RATE, Audio, Samples
+from undertone.audio import SAMPLE_RATE, Audio, Samples, excerpt
 from undertone.prediction import MelSpectrogram
 
 N_MELS = 64
@@ -104,8 +104,7 @@ def _mel_power(samples: Samples, first: int, n_frames: int) -> Floats:
     """Power [shape=(64, n_frames)] around the middles of hops from the number `first` on."""
     start = first * HOP + (HOP - WINDOW) // 2
     end = start + (n_frames - 1) * HOP + WINDOW
-    part = samples[max(0, start) : end]
-    part = np.pad(part, (max(0, -start), end - max(0, start) - len(part)))
+    part = excerpt(samples, start, end)
     frames = np.lib.stride_tricks.sliding_window_view(part, WINDOW)[::HOP]
     spectrum = scipy.fft.rfft(frames * _window(), N_FFT, axis=1)
     power = spectrum.real**2 + spectrum.imag**2
