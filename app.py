@@ -15,6 +15,7 @@ from flask import (
     Response,
     current_app,
     jsonify,
+    make_response,
     redirect,
     render_template,
     request,
@@ -24,10 +25,11 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Response as BaseResponse
 
 from emotion_recognizer import EmotionRecognizer
-from undertone import api, picture_views, sheets
+from undertone import api, api_docs, openapi, picture_views, sheets
 from undertone.analysis import Analyzer
+from undertone.answer_models import AnalysisAnswer
 from undertone.emotions import EMOTIONS
-from undertone.errors import BadRequest, UndertoneError
+from undertone.errors import AnalysisNotFound, BadRequest, StoreError, UndertoneError
 from undertone.history import History
 from undertone.model_store import installed_models, load_info
 from undertone.pictures import Pictures
@@ -92,9 +94,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["undertone.pictures"] = Pictures()
     app.register_blueprint(api.bp)
     app.register_blueprint(picture_views.bp)
+    app.register_blueprint(api_docs.bp)
     _register_pages(app)
     _register_errors(app)
     app.after_request(_secure)
+    app.extensions["openapi"] = openapi.document(app)
     return app
 
 
@@ -118,12 +122,17 @@ def _register_pages(app: Flask) -> None:
         return redirect(url_for("show_result", analysis_id=analysis.id), 303)
 
     @app.get("/results/<analysis_id>")
-    def show_result(analysis_id: str) -> str | Response:
-        """Show a stored analysis; a program gets all of it as JSON."""
+    @openapi.spec.validate(
+        resp=openapi.Answers(AnalysisAnswer, AnalysisNotFound, StoreError),
+        tags=["Results"],
+        operation_id="result",
+    )
+    def show_result(analysis_id: str) -> Response:
+        """All that is stored of an analysis; a browser gets it as a page."""
         analysis = analyzer().history.get(analysis_id)
         if not wants_html():
             return jsonify(analysis.to_dict())
-        return render_template("result.html", analysis=analysis)
+        return make_response(render_template("result.html", analysis=analysis))
 
 
 def _index_page(error: UndertoneError | None = None) -> str:

@@ -8,7 +8,7 @@ from tests import sounds
 from tests.conftest import upload, wav
 from tests.test_error_shape import BROWSER
 
-PAGES = ["/", "/nothing"]
+PAGES = ["/", "/nothing", "/docs"]
 
 
 def test_upload_without_javascript(client: FlaskClient, voice_wav: bytes) -> None:

@@ -3,51 +3,98 @@
 The views build their answers from these classes, and the OpenAPI document describes them.
 """
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Percent = Annotated[float, Field(ge=0, le=100)]
+Seconds = Annotated[float, Field(ge=0, examples=[3.2])]
+Emotion = Annotated[str, Field(description="The most probable emotion.", examples=["happy"])]
+Adjective = Annotated[
+    str,
+    Field(
+        description="The most probable emotion: angry, calm, disgust, fearful, happy, neutral, sad "
+        "or surprised.",
+        examples=["happy"],
+    ),
+]
 Confidence = Annotated[
-    Share, Field(description="Calibrated probability that the named emotion is the right one.")
+    Share,
+    Field(
+        description="Calibrated probability that the named emotion is the right one.",
+        examples=[0.74],
+    ),
 ]
 Probabilities = Annotated[
-    dict[str, Share], Field(description="Probability of each emotion; they sum to 1.")
-]
+    dict[str, Share],
+    Field(
+        description="Probability of each emotion; they sum to 1.",
+        examples=[
+            {"angry": 0.05, "disgust": 0.01, "fear": 0.03, "happy": 0.74, "neutral": 0.04,
+             "sad": 0.02, "surprise": 0.11}
+        ],
+    ),
+]  # fmt: skip
+Percentages = Annotated[
+    dict[str, Percent],
+    Field(
+        description="In percent by emotion; they sum to 100.",
+        examples=[
+            {"angry": 5.0, "calm": 1.0, "disgust": 1.0, "fearful": 3.0, "happy": 74.0,
+             "neutral": 3.0, "sad": 2.0, "surprised": 11.0}
+        ],
+    ),
+]  # fmt: skip
 Uncertain = Annotated[
     bool,
     Field(description="Whether the confidence is so low that the named emotion is only a guess."),
 ]
-Id = Annotated[str, Field(description="Of the stored analysis; `/results/<id>` shows it.")]
-Picture = Annotated[str, Field(description="PNG as bare base64.")]
+Id = Annotated[
+    str,
+    Field(
+        description="Of the stored analysis; `/results/<id>` shows it.",
+        examples=["8Yc1fQ0ZrW2mKpL4vXsT7g"],
+    ),
+]
+Filename = Annotated[
+    str, Field(description="The recording's name, made fit to show.", examples=["clip.wav"])
+]
+Model = Annotated[str, Field(description="Name of the model that answered.", examples=["encoder"])]
+Picture = Annotated[str, Field(description="PNG as bare base64.", examples=["iVBORw0KGgo..."])]
 
 
 class ErrorAnswer(BaseModel):
     """What every error looks like."""
 
     error: Annotated[str, Field(description="What is wrong and what to do, for people.")]
-    code: Annotated[str, Field(description="Stable name of the error, for programs.")]
+    code: Annotated[str, Field(description="Name of the error, for programs; it stays the same.")]
     status: Annotated[int, Field(description="The HTTP status again.", ge=400, le=599)]
 
 
 class Sentiment(BaseModel):
     """How pleasant the emotions heard are, from the valence of each."""
 
-    label: Literal["negative", "neutral", "positive"]
+    label: Annotated[Literal["negative", "neutral", "positive"], Field(examples=["positive"])]
     score: Annotated[
         float,
-        Field(ge=-1, le=1, description="Expected valence; neutral within 0.2 of zero."),
+        Field(
+            ge=-1,
+            le=1,
+            description="Expected valence; neutral within 0.2 of zero.",
+            examples=[0.58],
+        ),
     ]
 
 
 class PredictionAnswer(BaseModel):
     """What is heard in one stretch."""
 
-    label: str
+    label: Emotion
     confidence: Confidence
     probabilities: Probabilities
-    model: str
+    model: Model
     uncertain: Uncertain
     sentiment: Sentiment
 
@@ -55,23 +102,29 @@ class PredictionAnswer(BaseModel):
 class SegmentAnswer(BaseModel):
     """A window of a recording."""
 
-    start_s: Annotated[float, Field(ge=0)]
-    end_s: Annotated[float, Field(ge=0)]
+    start_s: Annotated[Seconds, Field(examples=[3.0])]
+    end_s: Annotated[Seconds, Field(examples=[9.0])]
     prediction: PredictionAnswer
+
+
+Segments = Annotated[
+    list[SegmentAnswer],
+    Field(description="Overlapping windows of a long recording; none of a short one."),
+]
 
 
 class RecordingAnswer(BaseModel):
     """What every answer about a recording holds beside its own fields."""
 
-    filename: Annotated[str, Field(description="The recording's name, made fit to show.")]
-    duration_s: Annotated[float, Field(ge=0, description="Length of the recording in seconds.")]
+    filename: Filename
+    duration_s: Annotated[Seconds, Field(description="Length of the recording.")]
 
 
 class OneModelAnswer(RecordingAnswer):
     """What every answer of one model holds beside its own fields."""
 
     id: Id
-    model: Annotated[str, Field(description="Name of the model that answered.")]
+    model: Model
     uncertain: Uncertain
     sentiment: Sentiment
 
@@ -79,30 +132,32 @@ class OneModelAnswer(RecordingAnswer):
 class UploadAnswer(OneModelAnswer):
     """Of `/upload`."""
 
-    predicted_emotion: str
+    predicted_emotion: Emotion
     confidence: Confidence
     probabilities: Probabilities
-    segments: Annotated[
-        list[SegmentAnswer],
-        Field(description="Overlapping windows of a long recording; none of a short one."),
-    ]
+    segments: Segments
     chart_url: Annotated[
-        str, Field(description="Bars and pie of the probabilities: PNG as a data URL.")
+        str,
+        Field(
+            description="Bars and pie of the probabilities: PNG as a data URL.",
+            examples=["data:image/png;base64,iVBORw0KGgo..."],
+        ),
     ]
 
 
 class PredictAnswer(OneModelAnswer):
     """Of `/predict` and `/record`."""
 
-    emotion: str
+    emotion: Emotion
     confidence: Confidence
     probabilities: Probabilities
-    audio_file: Annotated[str, Field(description="The recording's name.")]
+    audio_file: Annotated[str, Field(description="The same as `filename`.", examples=["clip.wav"])]
     visualization: Annotated[
         str,
         Field(
             description="Path of a PNG with waveform, spectrogram and MFCC, under `/` and under "
-            "`/static/`."
+            "`/static/`.",
+            examples=["visualizations/8Yc1fQ0ZrW2mKpL4vXsT7g.png"],
         ),
     ]
 
@@ -110,7 +165,7 @@ class PredictAnswer(OneModelAnswer):
 class ApiPredictAnswer(OneModelAnswer):
     """Of `/api/predict`."""
 
-    emotion: str
+    emotion: Emotion
     confidence: Confidence
     probabilities: Probabilities
 
@@ -118,24 +173,26 @@ class ApiPredictAnswer(OneModelAnswer):
 class AnalyzeAnswer(OneModelAnswer):
     """Of `/analyze`: percent, and adjectives as names."""
 
-    success: Literal[True] = True
-    emotion: str
-    confidence: Annotated[Percent, Field(description="Calibrated, in percent.")]
-    emotion_probs: Annotated[
-        dict[str, Percent], Field(description="In percent by emotion; they sum to 100.")
-    ]
+    success: Literal[True]
+    emotion: Adjective
+    confidence: Annotated[Percent, Field(description="Calibrated, in percent.", examples=[74.0])]
+    emotion_probs: Percentages
     emotion_plot: Picture
     waveform_plot: Picture
     spectrogram_plot: Picture
     audio_path: Annotated[
-        str | None, Field(description="Where the recording is played back; null: it was not kept.")
+        str | None,
+        Field(
+            description="Where the recording is played back; null: it was not kept.",
+            examples=[None],
+        ),
     ]
 
 
 class ClassifyAnswer(OneModelAnswer):
     """Of `/classify_audio`."""
 
-    audio_emotion: str
+    audio_emotion: Adjective
     confidence: Confidence
     model_used: Literal["SVM", "CNN"]
 
@@ -144,15 +201,65 @@ class ClassifyBothAnswer(RecordingAnswer):
     """Of `/classify_audio_both`: what each of the two says of the same recording."""
 
     svm_id: Id
-    svm_emotion: str
+    svm_emotion: Adjective
     svm_confidence: Confidence
     svm_uncertain: Uncertain
     svm_sentiment: Sentiment
     cnn_id: Id
-    cnn_emotion: str
+    cnn_emotion: Adjective
     cnn_confidence: Confidence
     cnn_uncertain: Uncertain
     cnn_sentiment: Sentiment
+
+
+class SpectrogramAnswer(BaseModel):
+    """Level of mel bands over time."""
+
+    levels: Annotated[
+        str,
+        Field(
+            description="A byte for each, row by row from the lowest band, in base64 of zlib: 0 is "
+            "80 dB under the loudest, 255 the loudest.",
+            examples=["eNpjYGBg..."],
+        ),
+    ]
+    n_mels: Annotated[int, Field(description="Number of rows.", examples=[80])]
+    n_frames: Annotated[int, Field(description="Number of columns.", examples=[320])]
+    frame_s: Annotated[float, Field(description="Seconds for a column.", examples=[0.01])]
+
+
+class AnalysisAnswer(BaseModel):
+    """Of `/results/<id>`: all that is stored of a recording."""
+
+    id: Id
+    created_at: Annotated[
+        datetime, Field(description="In UTC.", examples=["2026-11-21T14:30:25.104523+00:00"])
+    ]
+    filename: Filename
+    duration_s: Annotated[Seconds, Field(description="Length of the recording.")]
+    speech_s: Annotated[
+        Seconds, Field(description="Of the part in which somebody speaks.", examples=[2.6])
+    ]
+    prediction: PredictionAnswer
+    segments: Segments
+    envelope: Annotated[
+        list[Share],
+        Field(
+            description="Peaks of the waveform in equal steps, of the loudest.",
+            examples=[[0.1, 0.84, 1.0, 0.3]],
+        ),
+    ]
+    model_id: Annotated[
+        str,
+        Field(
+            description="Version of the model; empty in old analyses.", examples=["b41f61eddd74"]
+        ),
+    ]
+    profile: Annotated[
+        dict[str, float],
+        Field(description="What was measured of the voice, by name with unit.", examples=[{}]),
+    ]
+    spectrogram: Annotated[SpectrogramAnswer | None, Field(description="Null in old analyses.")]
 
 
 class ModelAnswer(BaseModel):
@@ -160,20 +267,36 @@ class ModelAnswer(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    name: str
-    model_type: Annotated[str, Field(description="Family: encoder, ensemble or cnn.")]
-    classes: Annotated[list[str], Field(description="Emotions in the order of its outputs.")]
-    n_features: Annotated[int, Field(ge=1)]
-    feature_type: Annotated[str, Field(description="What turns sound into features.")]
-    scaler: str
-    trained_on: Annotated[list[str], Field(description="Names of the corpora.")]
+    name: Annotated[str, Field(examples=["encoder"])]
+    model_type: Annotated[
+        str, Field(description="Its family: encoder, ensemble or cnn.", examples=["encoder"])
+    ]
+    classes: Annotated[
+        list[str],
+        Field(description="Emotions in the order of its outputs.", examples=[["angry", "calm"]]),
+    ]
+    n_features: Annotated[int, Field(ge=1, examples=[3072])]
+    feature_type: Annotated[
+        str,
+        Field(description="What turns sound into features.", examples=["whisper-base-blocks-1-3"]),
+    ]
+    scaler: Annotated[str, Field(examples=["standard, folded into the head"])]
+    trained_on: Annotated[
+        list[str], Field(description="Names of the corpora.", examples=[["crema_d", "ravdess"]])
+    ]
     scores: Annotated[
         dict[str, Any],
-        Field(description="Measured on speakers it never heard, by protocol and emotions."),
+        Field(
+            description="What was measured on speakers it never heard, by protocol.",
+            examples=[{"ravdess-emobox, 7 emotions": {"uar": 0.77, "accuracy": 0.777}}],
+        ),
     ]
     uncertain_below: Annotated[
         dict[str, Share],
-        Field(description="Confidence under which an answer is a guess, by number of emotions."),
+        Field(
+            description="Confidence under which an answer is a guess, by number of emotions.",
+            examples=[{"8": 0.52, "7": 0.53, "6": 0.5}],
+        ),
     ]
 
 
@@ -187,5 +310,10 @@ class HealthAnswer(BaseModel):
     """Whether recordings can be analysed now."""
 
     status: Literal["ok", "unavailable"]
-    models: Annotated[list[str], Field(description="Names of the models that are loaded.")]
-    store: Annotated[str, Field(description="`ok`, or why the history cannot be written.")]
+    models: Annotated[
+        list[str],
+        Field(description="Names of the models that are loaded.", examples=[["encoder"]]),
+    ]
+    store: Annotated[
+        str, Field(description="`ok`, or why the history cannot be written.", examples=["ok"])
+    ]

@@ -75,7 +75,10 @@ class Call:
 
 CALLS = (
     Call("/upload", FileForm, shapes.upload),
+    Call("/predict", FileForm, shapes.predict),
     Call("/api/predict", FileForm, shapes.api_predict),
+    Call("/record", AudioJson, shapes.predict),
+    Call("/analyze", FileForm, shapes.analyze, n_labels=8),
     Call("/classify_audio", ModelTypeForm, shapes.classify_audio, n_labels=8),
     Call("/classify_audio_both", AudioForm, shapes.classify_audio_both, n_labels=8),
 )

@@ -3,8 +3,6 @@
 The rule: a view says what it takes and gives once, with ``spec.validate``; that is what is checked.
 """
 
-from http import HTTPStatus
-from itertools import groupby
 from typing import Any
 
 import flask
@@ -30,6 +28,11 @@ def _refuse(
 class _Plugin(FlaskPlugin):
     """spectree's own, but a response that a view has made itself goes out as it is."""
 
+    def parse_path(self, route: Any, path_parameter_descriptions: Any) -> tuple[str, list[Any]]:
+        told = {"analysis_id": "As answers have it in `id`.", **(path_parameter_descriptions or {})}
+        parsed: tuple[str, list[Any]] = super().parse_path(route, told)
+        return parsed
+
     def validate_response(self, resp: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         if isinstance(resp, flask.Response):
             return resp, None
@@ -45,7 +48,8 @@ spec = SpecTree(
     naming_strategy=lambda model: model.__name__,
     nested_naming_strategy=lambda _parent, child: child,
     title="Undertone",
-    description="Which emotion a voice carries, and how sure that is.",
+    description="Which emotion a voice carries, and how sure that is. Every error is "
+    '`{"error": "<sentence>", "code": "<name>", "status": <int>}` with that HTTP status.',
     version=__version__,
     mode="strict",
     annotations=False,
@@ -60,7 +64,7 @@ class Answers(Response):
     good : type of BaseModel, or str
         The JSON, or the media type of what is no JSON.
     *errors : type of UndertoneError
-        What can go wrong; those of the same status are described together.
+        What can go wrong.
     **more : type of BaseModel
         Other answers by status, as ``HTTP_503``.
     """
@@ -71,24 +75,32 @@ class Answers(Response):
         *errors: type[UndertoneError],
         **more: type[BaseModel],
     ) -> None:
-        def status(error: type[UndertoneError]) -> int:
-            return error.status
-
-        described = {
-            f"HTTP_{number}": (ErrorAnswer, " ".join(map(_line, group)))
-            for number, group in groupby(sorted(errors, key=status), status)
-        }
-        self._media_type = good if isinstance(good, str) else ""
+        self._media_type = good if isinstance(good, str) else "application/json"
         model = None if isinstance(good, str) else good
-        super().__init__(HTTP_200=(model, HTTPStatus.OK.phrase), **described, **more)
+        self._errors = errors
+        described = {f"HTTP_{error.status}": ErrorAnswer for error in errors}
+        super().__init__(HTTP_200=(model, "All is well."), **described, **more)
 
     def generate_spec(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """The document's ``responses``, with the media type of what is no JSON."""
+        """The document's ``responses``: each error with the codes it may have."""
         responses: dict[str, Any] = super().generate_spec(*args, **kwargs)
-        if self._media_type:
-            responses["200"]["content"] = {self._media_type: {}}
+        if BadRequest.status not in {error.status for error in self._errors}:
+            del responses[str(BadRequest.status)]  # the library takes it that there always is one
+        responses["200"].setdefault("content", {self._media_type: {}})
+        for error in self._errors:
+            (content,) = responses[str(error.status)]["content"].values()
+            if "$ref" in content["schema"]:
+                codes: dict[str, Any] = {"oneOf": []}
+                narrowed = {"code": codes, "status": {"const": error.status}}
+                content["schema"] = {"allOf": [content["schema"], {"properties": narrowed}]}
+            content["schema"]["allOf"][1]["properties"]["code"]["oneOf"].append(
+                {"const": error.code, "description": (error.__doc__ or "").splitlines()[0]}
+            )
         return responses
 
 
-def _line(error: type[UndertoneError]) -> str:
-    return f"`{error.code}`: {(error.__doc__ or '').splitlines()[0]}"
+def document(app: flask.Flask) -> dict[str, Any]:
+    """The OpenAPI document of an application whose views are all registered."""
+    with app.app_context():
+        written: dict[str, Any] = spec.spec
+        return written

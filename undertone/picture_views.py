@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, request
 
-from undertone.charts import DRAWING_VERSION, describe
+from undertone.charts import DRAWING_VERSION, PICTURES, describe
 from undertone.errors import AnalysisNotFound, PictureUnavailable, StoreError, UnknownPicture
 from undertone.openapi import Answers, spec
 from undertone.web import analyzer, picture
@@ -13,9 +13,13 @@ bp = Blueprint("pictures", __name__)
 A_YEAR_S = 365 * 24 * 3600
 
 
+ERRORS = (AnalysisNotFound, UnknownPicture, PictureUnavailable, StoreError)
+
+
 @bp.get("/results/<analysis_id>/pictures/<kind>.png")
 @spec.validate(
-    resp=Answers("image/png", AnalysisNotFound, UnknownPicture, PictureUnavailable, StoreError),
+    resp=Answers("image/png", *ERRORS),
+    path_parameter_descriptions={"kind": f"One of {', '.join(PICTURES)}."},
     tags=["Results"],
     operation_id="picture",
 )
@@ -33,3 +37,12 @@ def show(analysis_id: str, kind: str) -> Response:
     response.cache_control.max_age = A_YEAR_S
     response.cache_control.immutable = True
     return response
+
+
+@bp.get("/visualizations/<analysis_id>.png")
+@bp.get("/static/visualizations/<analysis_id>.png")
+@spec.validate(resp=Answers("image/png", *ERRORS), tags=["Results"], operation_id="visualization")
+def visualization(analysis_id: str) -> Response:
+    """Waveform, spectrogram and MFCC of a stored analysis, where `/predict` says they are."""
+    shown: Response = show(analysis_id, "overview")
+    return shown

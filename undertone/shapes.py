@@ -1,9 +1,11 @@
 """One stored analysis in the words of each call: its own keys, names and units."""
 
+import base64
 from typing import Any
 
 from undertone import charts
 from undertone.answer_models import (
+    AnalyzeAnswer,
     ApiPredictAnswer,
     ClassifyAnswer,
     ClassifyBothAnswer,
@@ -51,6 +53,23 @@ def api_predict(heard: Analysis) -> ApiPredictAnswer:
     )
 
 
+def analyze(heard: Analysis) -> AnalyzeAnswer:
+    """Percentages of eight emotions and three pictures."""
+    return AnalyzeAnswer(
+        **_of_one_model(heard),
+        success=True,
+        emotion=_adjective(heard.prediction.label),
+        confidence=100 * heard.prediction.confidence,
+        emotion_probs={
+            _adjective(name): 100 * p for name, p in heard.prediction.probabilities.items()
+        },
+        emotion_plot=_base64(picture(heard, "bars")),
+        waveform_plot=_base64(picture(heard, "waveform")),
+        spectrogram_plot=_base64(picture(heard, "spectrogram")),
+        audio_path=None,
+    )
+
+
 def classify_audio(heard: Analysis) -> ClassifyAnswer:
     """The emotion alone, by one of the two usual kinds of models."""
     return ClassifyAnswer(
@@ -92,3 +111,7 @@ def _of_one_model(heard: Analysis) -> dict[str, Any]:
 
 def _adjective(emotion: str) -> str:
     return ADJECTIVES.get(emotion, emotion)
+
+
+def _base64(png: bytes) -> str:
+    return base64.b64encode(png).decode("ascii")

@@ -1,6 +1,7 @@
 """What is refused of a request, alike by every call that takes a recording."""
 
 import base64
+import json
 from typing import Any
 
 import pytest
@@ -11,9 +12,9 @@ from tests import sounds
 from tests.conftest import multipart, upload, wav
 from tests.test_error_shape import BROWSER, assert_error
 
-WITH_FILE = ["/upload", "/api/predict", "/result"]
+WITH_FILE = ["/upload", "/predict", "/api/predict", "/analyze", "/result"]
 WITH_AUDIO = ["/classify_audio", "/classify_audio_both"]
-PATHS = [*WITH_FILE, *WITH_AUDIO]
+PATHS = [*WITH_FILE, *WITH_AUDIO, "/record"]
 
 
 def field_of(path: str) -> str:
@@ -44,7 +45,7 @@ def test_unusable_recordings(client: FlaskClient, path: str, code: str) -> None:
 
 
 def test_the_limit_is_told(client: FlaskClient) -> None:
-    for path in ("/upload",):
+    for path in ("/upload", "/record"):
         response = client.post(path, **sent_to(path, bytes(3_000_000)))
         assert "2 MiB" in response.get_json()["error"]
 
@@ -58,7 +59,7 @@ def test_unknown_labels(client: FlaskClient, path: str, labels: str) -> None:
     assert_error(response, 400, "unknown-labels")
 
 
-@pytest.mark.parametrize("path", WITH_FILE)
+@pytest.mark.parametrize("path", [*WITH_FILE, "/record"])
 @pytest.mark.parametrize("model", ["../encoder", "none", "encoder\0", "Encoder"])
 def test_unknown_model(client: FlaskClient, path: str, model: str) -> None:
     response = client.post(path, **sent_to(path, b"x", model=model))
@@ -127,3 +128,73 @@ class TestMultipart:
         response = client.post("/upload?model=encoder&model=cnn", **upload(b"x"))
         assert_error(response, 400, "bad-request")
         assert "model" in response.get_json()["error"]
+
+
+class TestJson:
+    """What is refused of ``/record``."""
+
+    @pytest.mark.parametrize(
+        "body", ["", "{", "{'audio': ''}", "\xff", "[" * 100_000, '{"a":' * 9000]
+    )
+    def test_no_json(self, client: FlaskClient, body: str) -> None:
+        response = client.post("/record", data=body, content_type="application/json")
+        assert_error(response, 400, "not-json")
+
+    def test_bytes_that_are_no_text(self, client: FlaskClient) -> None:
+        response = client.post("/record", data=b"\xff\xfe\x00", content_type="application/json")
+        assert_error(response, 400, "not-json")
+
+    @pytest.mark.parametrize("content_type", ["text/plain", "audio/wav", ""])
+    def test_another_type(self, client: FlaskClient, content_type: str) -> None:
+        response = client.post("/record", data='{"audio": "x"}', content_type=content_type)
+        assert_error(response, 400, "not-json")
+        assert "application/json" in response.get_json()["error"]
+
+    @pytest.mark.parametrize("body", [[], None, "data:audio/wav;base64,", 5, {}, {"audio": ""},
+                                      {"audio": None}, {"Audio": "x"}])  # fmt: skip
+    def test_no_recording(self, client: FlaskClient, body: object) -> None:
+        response = client.post("/record", data=json.dumps(body), content_type="application/json")
+        assert_error(response, 400, "missing-file")
+        assert "data:audio/wav;base64," in response.get_json()["error"]
+
+    @pytest.mark.parametrize("content_type", ["multipart", "urlencoded"])
+    def test_a_form(self, client: FlaskClient, content_type: str, voice_wav: bytes) -> None:
+        request = upload(voice_wav) if content_type == "multipart" else {"data": {"audio": "x"}}
+        response = client.post("/record", **request)
+        assert_error(response, 400, "missing-file")
+        assert "application/json" in response.get_json()["error"]
+
+    @pytest.mark.parametrize("audio", [1, 1.5, True, ["x"], {"a": "x"}])
+    def test_audio_that_is_no_text(self, client: FlaskClient, audio: object) -> None:
+        response = client.post("/record", json={"audio": audio})
+        assert_error(response, 400, "bad-request")
+        assert response.get_json()["error"].startswith("audio ")
+
+    @pytest.mark.parametrize(
+        "audio",
+        [
+            "not base64!",
+            "UklG*",
+            "UklGR",
+            "data:audio/wav,UklG",
+            "data:audio/wav;base64",
+            "data:audio/wav;base64,data:audio/wav;base64,UklG",
+            "żółć",
+            "\x00\x01",
+            "data:" + "x" * 500 + ";base64,UklG",
+        ],
+    )
+    def test_no_base64(self, client: FlaskClient, audio: str) -> None:
+        assert_error(client.post("/record", json={"audio": audio}), 400, "not-base64")
+
+    def test_base64_of_nothing(self, client: FlaskClient) -> None:
+        response = client.post("/record", json={"audio": "data:audio/wav;base64,"})
+        assert_error(response, 422, "file-empty")
+
+    def test_too_much_is_refused_before_it_is_decoded(
+        self, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(base64, "b64decode", lambda *_, **__: pytest.fail("was decoded"))
+        body = b'{"audio": "' + b"A" * 2_900_000 + b'"}'
+        response = client.post("/record", data=body, content_type="application/json")
+        assert_error(response, 413, "file-too-large")

@@ -1,0 +1,109 @@
+"""The API's page: everything of the document is on it, and its examples work."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.conftest import multipart
+from tests.contract.test_openapi import CALLS
+from tests.live import Server, running_server
+from undertone.api_docs import Operation, operations
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running_server(tmp_path_factory.mktemp("data")) as running:
+        yield running
+
+
+@pytest.fixture
+def folder(tmp_path: Path, voice_wav: bytes, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with a recording in it."""
+    (tmp_path / "clip.wav").write_bytes(voice_wav)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def described(app: Flask, server_url: str = "http://localhost") -> dict[str, Operation]:
+    calls = operations(app.extensions["openapi"], server_url)
+    return {f"{call.method} {call.path}": call for call in calls}
+
+
+def test_everything_is_on_the_page(app: Flask, client: FlaskClient) -> None:
+    page = client.get("/docs").get_data(as_text=True)
+    assert {f"{method} {path}" for method, path in CALLS} == set(described(app))
+    for call in described(app).values():
+        (article,) = re.findall(rf'<article class="call" id="{call.id}".*?</article>', page, re.S)
+        assert f'href="#{call.id}"' in page
+        for field in (*call.parameters, *call.body, *call.answer):
+            assert f"<code>{field.name}</code>" in article
+        for problem in call.problems:
+            assert f"{problem.status} <code>{problem.code}</code>" in article
+        assert article.count('<figure class="example">') == (3 if call.answer_example else 2)
+
+
+def test_every_page_links_to_it(client: FlaskClient) -> None:
+    for path in ("/", "/docs", "/nothing"):
+        page = client.get(path, headers={"Accept": "text/html"}).get_data(as_text=True)
+        assert 'href="/docs"' in page
+
+
+def test_where_the_server_is_comes_from_the_request_and_is_escaped(client: FlaskClient) -> None:
+    page = client.get("/docs", base_url="http://example.org:8080").get_data(as_text=True)
+    assert "http://example.org:8080/upload" in page
+    page = client.get("/docs", headers={"Host": '"><script>'}).get_data(as_text=True)
+    assert "<script>" not in page
+
+
+def test_answers_look_like_their_examples(
+    app: Flask, client: FlaskClient, voice_wav: bytes
+) -> None:
+    body, content_type = multipart(voice_wav)
+    answer = client.post("/upload", data=body, content_type=content_type).get_json()
+    example = json.loads(described(app)["POST /upload"].answer_example)
+    assert list(example) == list(answer)
+    assert sum(example["probabilities"].values()) == pytest.approx(1)
+    assert example["probabilities"][example["predicted_emotion"]] == example["confidence"]
+
+
+@pytest.mark.parametrize("call", [f"{method} {path}" for method, path in CALLS])
+def test_examples_work(
+    app: Flask, server: Server, folder: Path, capsys: pytest.CaptureFixture[str], call: str
+) -> None:
+    example = described(app, server.url)[call]
+    for language in ("curl", "Python"):
+        if language == "curl" and not shutil.which("curl"):
+            continue
+        values = {"analysis_id": _stored(server), "kind": "waveform"}
+        code = example.curl if language == "curl" else example.python
+        for name, value in values.items():
+            code = code.replace(f"{{{name}}}", value)
+        if language == "curl":
+            done = subprocess.run(["sh", "-c", code], capture_output=True, check=True, text=True)
+            printed = done.stdout
+        else:
+            exec(compile(code, "example", "exec"), {})
+            printed = capsys.readouterr().out
+        if example.answer_type == "image/png":
+            assert (folder / "picture.png").read_bytes().startswith(b"\x89PNG")
+            (folder / "picture.png").unlink()
+        else:
+            assert printed.startswith(("{", "["))
+            if "model-not-installed" not in printed:
+                assert "'error'" not in printed
+                assert '"error"' not in printed
+
+
+def _stored(server: Server) -> str:
+    """Id of an analysis that is there."""
+    with open("clip.wav", "rb") as recording:
+        answer = requests.post(f"{server.url}/api/predict", files={"file": recording})
+    return answer.json()["id"]
