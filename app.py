@@ -6,6 +6,7 @@ other WSGI servers.
 
 import logging
 import os
+import re
 import secrets
 import sys
 from typing import Any
@@ -21,6 +22,7 @@ from flask import (
     request,
     url_for,
 )
+from flask_cors import CORS
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -98,6 +100,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     _register_pages(app)
     _register_errors(app)
     app.after_request(_secure)
+    _allow_origins(app, settings.cors_origins)
     app.extensions["openapi"] = openapi.document(app)
     return app
 
@@ -186,6 +189,22 @@ def _from_http(error: HTTPException, settings: Settings) -> UndertoneError:
     told.status = status
     told.code = error.name.lower().replace(" ", "-").replace("'", "")
     return told
+
+
+def _allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
+    """Let pages of these origins call the API (CORS); there are no credentials to be sent along."""
+    if origins:
+        # As patterns, because flask-cors would take the brackets of IPv6 for some.
+        exactly = [re.compile(re.escape(origin) + r"\Z", re.IGNORECASE) for origin in origins]
+        CORS(
+            app,
+            origins=exactly,
+            methods=["GET", "HEAD", "POST", "DELETE"],
+            allow_headers=["Content-Type"],
+            expose_headers=["Content-Disposition"],
+            always_send=False,
+            max_age=600,
+        )
 
 
 def _secure(response: Response) -> Response:

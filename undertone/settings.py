@@ -1,5 +1,6 @@
 """Every setting, typed, read once from the environment, refused by name when wrong."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -10,6 +11,7 @@ from undertone.errors import SettingsError
 ROOT = Path(__file__).resolve().parent.parent
 MIB = 1024 * 1024
 T = TypeVar("T")
+_ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
 
 
 def _text(value: str) -> str:
@@ -20,6 +22,16 @@ def _text(value: str) -> str:
 
 def _path(value: str) -> Path:
     return Path(_text(value)).expanduser().resolve()
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    origins = tuple(part.strip().lower() for part in value.split(",") if part.strip())
+    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError(
+            "origins with commas between them, each such as https://example.org or "
+            "http://localhost:3000, without a path; '*' is not taken"
+        )
+    return origins
 
 
 def _boolean(value: str) -> bool:
@@ -75,6 +87,9 @@ class Settings:
     )
     max_duration_s: float = _setting(
         1800.0, _number(float, 1, 86_400), "longest recording accepted, in seconds"
+    )
+    cors_origins: tuple[str, ...] = _setting(
+        (), _origins, "origins whose pages may call the API, with commas between them; empty: none"
     )
     debug: bool = _setting(
         False, _boolean, "reload on changes and log more; never on a public address",
