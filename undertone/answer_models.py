@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from undertone.emotions import EMOTIONS
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Seconds = Annotated[float, Field(ge=0, examples=[3.2])]
@@ -82,7 +84,9 @@ class Sentiment(BaseModel):
         Field(
             ge=-1,
             le=1,
-            description="Expected valence; neutral within 0.2 of zero.",
+            description="Mean valence by probability; neutral within 0.2 of zero. Valences: "
+            + ", ".join(f"{emotion.name} {emotion.valence:g}" for emotion in EMOTIONS.values())
+            + ".",
             examples=[0.58],
         ),
     ]

@@ -11,6 +11,7 @@ from undertone.api_examples import as_curl, as_python
 
 Schema = dict[str, Any]
 bp = Blueprint("docs", __name__)
+TAGS = ("Recordings", "Results", "History", "Server")
 
 
 @bp.get("/openapi.json")
@@ -24,7 +25,12 @@ def show() -> str:
     """Show the OpenAPI document as a page."""
     document = current_app.extensions["openapi"]
     calls = operations(document, request.host_url.rstrip("/"))
-    return render_template("docs.html", info=document["info"], operations=calls)
+    tags = [
+        (tag, [call for call in calls if call.tag == tag])
+        for tag in TAGS
+        if any(call.tag == tag for call in calls)
+    ]
+    return render_template("docs.html", info=document["info"], tags=tags)
 
 
 @bp.app_template_filter("with_code")
@@ -42,6 +48,11 @@ class Field:
     kind: str
     meaning: str
     required: bool
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it is in another value."""
+        return "." in self.name
 
 
 @dataclass(frozen=True)
