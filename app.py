@@ -7,7 +7,6 @@ other WSGI servers.
 import logging
 import os
 import re
-import secrets
 import sys
 from typing import Any
 
@@ -24,15 +23,17 @@ from flask import (
 )
 from flask_cors import CORS
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import TooManyRequests as LimitExceeded
 from werkzeug.wrappers import Response as BaseResponse
 
 from emotion_recognizer import EmotionRecognizer
-from undertone import api, api_docs, openapi, picture_views, sheets
+from undertone import access, api, api_docs, logs, openapi, picture_views, sheets
 from undertone.analysis import Analyzer
 from undertone.answer_models import AnalysisAnswer
 from undertone.emotions import EMOTIONS
-from undertone.errors import AnalysisNotFound, BadRequest, StoreError, UndertoneError
+from undertone.errors import AnalysisNotFound, BadRequest, KeyNeeded, StoreError, UndertoneError
 from undertone.history import History
+from undertone.keys import KeyRing
 from undertone.model_store import installed_models, load_info
 from undertone.pictures import Pictures
 from undertone.settings import Settings
@@ -82,6 +83,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     # The form's own fields need a little room beside the file.
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + 64 * 1024
     app.config["MAX_FORM_MEMORY_SIZE"] = None  # fields are within the limit of the whole
+    logs.follow_requests(app)
+    access.guard(app, settings)
     app.before_request(room_for_base64)
     app.debug = settings.debug
     app.json.sort_keys = False  # type: ignore[attr-defined]  # keep the model's label order
@@ -143,20 +146,26 @@ def _index_page(error: UndertoneError | None = None) -> str:
 
 
 def _register_errors(app: Flask) -> None:
-    def answer(error: UndertoneError) -> tuple[Response | str, int]:
-        if wants_html():
-            return render_template("error.html", error=error), error.status
-        return jsonify(error.to_dict()), error.status
+    def answer(error: UndertoneError) -> Response:
+        html = wants_html()
+        body = render_template("error.html", error=error) if html else jsonify(error.to_dict())
+        response = app.make_response((body, error.status))
+        if error.retry_after_s is not None:
+            response.headers["Retry-After"] = str(error.retry_after_s)
+        if isinstance(error, KeyNeeded):
+            for challenge in access.challenges():
+                response.headers.add("WWW-Authenticate", challenge)
+        return response
 
     @app.errorhandler(UndertoneError)
-    def known(error: UndertoneError) -> tuple[Response | str, int]:
-        if error.status >= 500:
-            logger.error("%s", error.message, exc_info=error)
+    def known(error: UndertoneError) -> Response:
+        if error.status >= 500 and error.retry_after_s is None:
+            logger.error("%s", error.code, exc_info=error)
         return answer(error)
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:
-        response = app.make_response(answer(_from_http(error, app.config["SETTINGS"])))
+        response = answer(_from_http(app, error))
         # Such as Allow with 405; what describes Flask's own body does not describe ours.
         for name, value in error.get_headers():
             if name not in ("Content-Type", "Content-Length"):
@@ -164,22 +173,23 @@ def _register_errors(app: Flask) -> None:
         return response
 
     @app.errorhandler(Exception)
-    def unknown(error: Exception) -> tuple[Response | str, int]:
+    def unknown(error: Exception) -> Response:
         # The reason may hold paths or data: it goes to the log, the client gets its number.
-        number = secrets.token_hex(4)
-        logger.error("error %s on %s %s", number, request.method, request.path, exc_info=error)
+        logger.error("unknown error", exc_info=error)
         return answer(
             UndertoneError(
-                f"Something went wrong here, not with your recording (error {number}). "
-                "Please try again."
+                "Something went wrong here, not with your recording "
+                f"(error {logs.request_id()}). Please try again."
             )
         )
 
 
-def _from_http(error: HTTPException, settings: Settings) -> UndertoneError:
-    """An error of Flask's own in the house's shape."""
+def _from_http(app: Flask, error: HTTPException) -> UndertoneError:
+    """An error of a library's own in the house's shape."""
     if isinstance(error, RequestEntityTooLarge):
-        return too_large(settings.max_upload_bytes)
+        return too_large(app.config["SETTINGS"].max_upload_bytes)
+    if isinstance(error, LimitExceeded):
+        return access.too_many_requests(app)
     messages = {
         404: "There is nothing at this address.",
         405: f"{request.method} is not possible at this address.",
@@ -233,8 +243,7 @@ def serve(settings: Settings) -> None:
                 "timeout": 120,
                 "graceful_timeout": 30,
                 "reload": settings.debug,
-                "loglevel": "debug" if settings.debug else "info",
-                "accesslog": "-" if settings.debug else None,
+                "logconfig_dict": logs.configuration(settings.log_format, settings.debug),
             }
             for name, value in options.items():
                 self.cfg.set(name, value)
@@ -246,6 +255,10 @@ def serve(settings: Settings) -> None:
     load_info(settings.model)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     History(settings.store_url).close()
+    if settings.api_keys_file:
+        KeyRing(settings.api_keys_file).keys()
+    if warning := access.open_to_all(settings):
+        print(warning, file=sys.stderr)
     Server().run()
 
 

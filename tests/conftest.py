@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: an application of its own for each, and recordings to send."""
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from flask.testing import FlaskClient
 from hypothesis import settings as hypothesis_settings
 
 from app import create_app
+from emotion_recognizer import EmotionRecognizer
 from tests import postgres, sounds
 from tests.databases import Database, PostgresDatabase, SqliteDatabase
 from undertone.settings import ROOT, Settings
@@ -20,6 +22,14 @@ hypothesis_settings.register_profile("undertone", deadline=None)
 hypothesis_settings.load_profile("undertone")
 
 DATASETS = ROOT.parent / "shared" / "datasets"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def models_are_loaded_once() -> Iterator[None]:
+    """Applications by the hundred share what never changes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.EmotionRecognizer", functools.cache(EmotionRecognizer))
+        yield
 
 
 @pytest.fixture

@@ -16,12 +16,15 @@ class UndertoneError(Exception):
         HTTP status of the answer.
     code : str
         Stable kebab-case name for programs.
+    retry_after_s : int, optional
+        When it is worth while to ask again.
     message : str
         Helpful sentence for people.
     """
 
     status = 500
     code = "internal-error"
+    retry_after_s: int | None = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -36,6 +39,27 @@ class SettingsError(UndertoneError):
     """A setting has a value that cannot be used; the program does not start."""
 
     code = "bad-setting"
+
+
+class KeysUnusable(UndertoneError):
+    """The file of API keys cannot be read, so nobody can be let in."""
+
+    status = 503
+    code = "keys-unusable"
+
+
+class KeyNeeded(UndertoneError):
+    """No API key came with the request, or one that is not known."""
+
+    status = 401
+    code = "key-needed"
+
+
+class TooManyRequests(UndertoneError):
+    """More requests came from one client than it may send."""
+
+    status = 429
+    code = "too-many-requests"
 
 
 class BadRequest(UndertoneError):
@@ -61,6 +85,12 @@ class NotBase64(BadRequest):
     """The recording is no base64."""
 
     code = "not-base64"
+
+
+class WrongHost(BadRequest):
+    """The server was called by a name that is not its own."""
+
+    code = "wrong-host"
 
 
 class UnknownModel(BadRequest):

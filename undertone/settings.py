@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from undertone.errors import SettingsError
 
@@ -32,6 +33,41 @@ def _origins(value: str) -> tuple[str, ...]:
             "http://localhost:3000, without a path; '*' is not taken"
         )
     return origins
+def _optional_path(value: str) -> Path | None:
+    return _path(value) if value.strip() else None
+
+
+def _list(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _limit(value: str) -> str:
+    from limits import parse_many  # not for those who do not serve
+
+    try:
+        parse_many(value) if value.strip() else None
+    except ValueError:
+        raise ValueError(
+            "limits such as '60 per minute' or '10 per second; 500 per hour'"
+        ) from None
+    return value.strip()
+
+
+def _storage(value: str) -> str:
+    if urlsplit(value.strip()).scheme not in ("memory", "redis", "rediss"):
+        raise ValueError("memory:// or a URL of Redis, such as redis://host:6379/0")
+    return value.strip()
+
+
+def _one_of(*known: str) -> Callable[[str], str]:
+    """A parser of one of these words."""
+
+    def parse(value: str) -> str:
+        if value.strip().lower() not in known:
+            raise ValueError(f"one of {', '.join(known)}")
+        return value.strip().lower()
+
+    return parse
 
 
 def _boolean(value: str) -> bool:
@@ -90,6 +126,25 @@ class Settings:
     )
     cors_origins: tuple[str, ...] = _setting(
         (), _origins, "origins whose pages may call the API, with commas between them; empty: none"
+    api_keys_file: Path | None = _setting(
+        None, _optional_path, "file of API keys, made by `python -m undertone.keys make NAME`; "
+        "empty: no key is needed",
+    )  # fmt: skip
+    rate_limit: str = _setting(
+        "", _limit, "requests from each key, or address, such as `60 per minute`; empty: no limit"
+    )
+    rate_limit_storage: str = _setting(
+        "memory://", _storage, "where they are counted, such as `redis://host:6379/0`"
+    )
+    trusted_hosts: tuple[str, ...] = _setting(
+        (), _list, "names the server answers to, with commas between them, `.example.org` for all "
+        "under it; empty: those of loopback when it listens there, else all",
+    )  # fmt: skip
+    proxies: int = _setting(
+        0, _number(int, 0, 9), "reverse proxies in front, whose X-Forwarded headers are believed"
+    )
+    log_format: str = _setting(
+        "plain", _one_of("plain", "json"), "`plain` lines or `json`, one object a line"
     )
     debug: bool = _setting(
         False, _boolean, "reload on changes and log more; never on a public address",

@@ -1,0 +1,157 @@
+"""Who may do what: which hosts are ours, whose key this is, and how often one may ask.
+
+The rule: all that is asked of a request before any view sees it stands here. What is open to
+everybody are the files of the pages, which hold nothing of anybody's, and the health of the server.
+"""
+
+import ipaddress
+import time
+from urllib.parse import urlsplit
+
+from flask import Flask, g, request
+from flask_limiter import Limiter
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from undertone.errors import KeyNeeded, TooManyRequests, WrongHost
+from undertone.keys import Key, KeyRing
+from undertone.settings import Settings, variable
+
+OPEN_ENDPOINTS = {"static", "api.health"}
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+def guard(app: Flask, settings: Settings) -> None:
+    """Ask of every request: the right host, not too often, and a key where keys are needed.
+
+    Raises
+    ------
+    KeysUnusable
+        There is no file of keys where the settings say.
+    """
+    hosts = trusted_hosts(settings)
+    ring = KeyRing(settings.api_keys_file) if settings.api_keys_file else None
+    if ring:
+        ring.keys()
+    if settings.proxies:
+        n = settings.proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
+
+    @app.before_request
+    def check_host() -> None:
+        host = request.environ.get("HTTP_HOST", "")
+        if hosts and not _is_among(host, hosts):
+            raise WrongHost(
+                f"This server does not answer to the name {host[:60]!r}. "
+                f"Whoever runs it sets {variable('trusted_hosts')}."
+            )
+
+    @app.before_request
+    def find_key() -> None:
+        g.key = ring.find(_secret()) if ring and not _is_open() else None
+
+    _limit_rates(app, settings)
+
+    @app.before_request
+    def need_key() -> None:
+        if ring and g.key is None and not _is_open():
+            raise KeyNeeded(
+                "A key is needed here, sent as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'; "
+                "a browser asks for it as the password. Whoever runs this server has keys."
+            )
+
+
+def challenges() -> list[str]:
+    """What a 401 asks for: a browser shows a dialogue for the second."""
+    return [str(WWWAuthenticate(kind, {"realm": "Undertone"})) for kind in ("bearer", "basic")]
+
+
+def too_many_requests(app: Flask) -> TooManyRequests:
+    """The error for who has just been found to ask too often."""
+    (limiter,) = app.extensions["limiter"]
+    breached = limiter.current_limit
+    wait_s = max(1, int(breached.reset_at - time.time()))
+    error = TooManyRequests(
+        f"More than {breached.limit} requests came from you. Please go on in {wait_s} s."
+    )
+    error.retry_after_s = wait_s
+    return error
+
+
+def trusted_hosts(settings: Settings) -> tuple[str, ...]:
+    """Names the server answers to; none: to all.
+
+    A page of somebody else's can have its own name point at this machine (DNS rebinding). So what
+    listens on loopback only answers to the names of loopback.
+    """
+    if settings.trusted_hosts:
+        return settings.trusted_hosts
+    return (*LOOPBACK_NAMES, settings.host) if is_loopback(settings.host) else ()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach this address."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def open_to_all(settings: Settings) -> str:
+    """What to warn of at the start; empty: nothing."""
+    if is_loopback(settings.host) or settings.api_keys_file:
+        return ""
+    return (
+        f"Undertone listens on {settings.host} without API keys: whoever reaches this address can "
+        f"use it and see its history. Set {variable('api_keys_file')}, or listen on 127.0.0.1."
+    )
+
+
+def _limit_rates(app: Flask, settings: Settings) -> None:
+    """At most so many requests of each key, or of each address where there are no keys."""
+
+    def key() -> Key | None:
+        found: Key | None = g.get("key")
+        return found
+
+    def limit() -> str:
+        found = key()
+        return (found.limit if found else "") or settings.rate_limit
+
+    Limiter(
+        lambda: f"key {found.name}" if (found := key()) else f"address {request.remote_addr}",
+        app=app,
+        application_limits=[limit],
+        application_limits_exempt_when=lambda: _is_open() or not limit(),
+        storage_uri=settings.rate_limit_storage,
+        strategy="moving-window",
+        in_memory_fallback_enabled=True,  # a Redis that is away: each process counts by itself
+        key_prefix="undertone",
+    )
+
+
+def _is_open() -> bool:
+    return request.endpoint in OPEN_ENDPOINTS or request.method == "OPTIONS"
+
+
+def _secret() -> str:
+    """The key that came with the request, if any."""
+    authorization = request.authorization
+    if authorization is None:
+        return request.headers.get("X-API-Key", "")
+    return authorization.token or authorization.password or ""
+
+
+def _is_among(host: str, names: tuple[str, ...]) -> bool:
+    """Whether a Host header is one of the names; ``.example.org`` stands for all under it."""
+    try:
+        parts = urlsplit(f"//{host}")
+        hostname, _ = parts.hostname or "", parts.port  # a port that is none is a ValueError
+    except ValueError:
+        return False
+    return any(
+        hostname == name.lower() or (name.startswith(".") and f".{hostname}".endswith(name.lower()))
+        for name in names
+    )
