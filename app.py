@@ -27,12 +27,14 @@ from werkzeug.exceptions import TooManyRequests as LimitExceeded
 from werkzeug.wrappers import Response as BaseResponse
 
 from emotion_recognizer import EmotionRecognizer
-from undertone import access, api, api_docs, logs, openapi, picture_views, sheets
+from undertone import access, api, api_docs, capacity, logs, openapi, picture_views, sheets
 from undertone.analysis import Analyzer
 from undertone.answer_models import AnalysisAnswer
+from undertone.audio import decode
 from undertone.emotions import EMOTIONS
 from undertone.errors import AnalysisNotFound, BadRequest, KeyNeeded, StoreError, UndertoneError
 from undertone.history import History
+from undertone.isolation import Decoders
 from undertone.keys import KeyRing
 from undertone.model_store import installed_models, load_info
 from undertone.pictures import Pictures
@@ -85,6 +87,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_FORM_MEMORY_SIZE"] = None  # fields are within the limit of the whole
     logs.follow_requests(app)
     access.guard(app, settings)
+    capacity.watch_bodies(app, settings)
     app.before_request(room_for_base64)
     app.debug = settings.debug
     app.json.sort_keys = False  # type: ignore[attr-defined]  # keep the model's label order
@@ -95,8 +98,10 @@ def create_app(settings: Settings | None = None) -> Flask:
         default_model=settings.model,
         history=History(settings.store_url),
         max_duration_s=settings.max_duration_s,
+        decode=Decoders(settings.decoders).decode if settings.decoders else decode,
     )
     app.extensions["undertone.pictures"] = Pictures()
+    app.extensions["undertone.turns"] = capacity.Turns(settings.threads, settings.waiting)
     app.register_blueprint(api.bp)
     app.register_blueprint(picture_views.bp)
     app.register_blueprint(api_docs.bp)
@@ -210,8 +215,8 @@ def _allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
             app,
             origins=exactly,
             methods=["GET", "HEAD", "POST", "DELETE"],
-            allow_headers=["Content-Type"],
-            expose_headers=["Content-Disposition"],
+            allow_headers=["Content-Type", "Authorization", "X-API-Key", "X-Request-ID"],
+            expose_headers=["Content-Disposition", "Retry-After", "X-Request-ID"],
             always_send=False,
             max_age=600,
         )
@@ -231,13 +236,15 @@ def serve(settings: Settings) -> None:
     """
     from gunicorn.app.base import BaseApplication
 
+    from undertone.serving import Worker
+
     class Server(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:
             options: dict[str, Any] = {
                 "bind": f"{settings.host}:{settings.port}",
-                "worker_class": "gthread",
+                "worker_class": Worker,
                 "workers": 1,
-                "threads": settings.threads,
+                "threads": capacity.n_threads(settings),
                 "worker_tmp_dir": str(settings.data_dir),
                 "control_socket_disable": True,  # it would lie in the home folder
                 "timeout": 120,

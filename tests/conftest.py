@@ -15,6 +15,7 @@ from app import create_app
 from emotion_recognizer import EmotionRecognizer
 from tests import postgres, sounds
 from tests.databases import Database, PostgresDatabase, SqliteDatabase
+from undertone.audio import decode
 from undertone.settings import ROOT, Settings
 
 # How long an example takes depends on the machine: never a reason to fail.
@@ -29,6 +30,21 @@ def models_are_loaded_once() -> Iterator[None]:
     """Applications by the hundred share what never changes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("app.EmotionRecognizer", functools.cache(EmotionRecognizer))
+        yield
+
+
+class _InProcess:
+    """Decodes right here; the real one has tests of its own, and live servers use it."""
+
+    def __init__(self, n_processes: int) -> None:
+        self.decode = decode
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_processes_for_decoding() -> Iterator[None]:
+    """Processes by the hundred would take long to start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.Decoders", _InProcess)
         yield
 
 

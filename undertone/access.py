@@ -42,7 +42,7 @@ def guard(app: Flask, settings: Settings) -> None:
         host = request.environ.get("HTTP_HOST", "")
         if hosts and not _is_among(host, hosts):
             raise WrongHost(
-                f"This server does not answer to the name {host[:60]!r}. "
+                "This server does not answer to the name it was called by. "
                 f"Whoever runs it sets {variable('trusted_hosts')}."
             )
 

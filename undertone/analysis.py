@@ -33,6 +33,13 @@ class Recognizer(Protocol):
         """The prediction for the whole and those for its windows."""
 
 
+class Decode(Protocol):
+    """`audio.decode`, here or in another process."""
+
+    def __call__(self, data: bytes, *, max_duration_s: float, progress: Progress) -> Audio:
+        """The recording in the bytes."""
+
+
 class Listener:
     """Analyses recordings and keeps nothing of them.
 
@@ -44,11 +51,18 @@ class Listener:
         The one that answers when none is asked for.
     max_duration_s : float
         Longer recordings are refused.
+    decode : Decode, optional
+        `audio.decode` if not given.
     """
 
     def __init__(
-        self, recognizers: Mapping[str, Recognizer], default_model: str, max_duration_s: float
+        self,
+        recognizers: Mapping[str, Recognizer],
+        default_model: str,
+        max_duration_s: float,
+        decode: Decode = decode,
     ) -> None:
+        self.decode = decode
         self.recognizers = recognizers
         self.default_model = default_model
         self.max_duration_s = max_duration_s
@@ -84,7 +98,9 @@ class Listener:
         """
         recognizer = self._recognizer(model or self.default_model)
         # Shares of the time that each step takes of a long recording.
-        audio = decode(data, max_duration_s=self.max_duration_s, progress=part(progress, 0, 0.05))
+        audio = self.decode(
+            data, max_duration_s=self.max_duration_s, progress=part(progress, 0, 0.05)
+        )
         speech = find_speech(audio, part(progress, 0.05, 0.3))
         heard = recognizer.listen(audio, speech, n_labels, part(progress, 0.3, 1))
         prediction, segments = heard
@@ -117,7 +133,7 @@ class Analyzer(Listener):
 
     Parameters
     ----------
-    recognizers, default_model, max_duration_s
+    recognizers, default_model, max_duration_s, decode
         As for `Listener`.
     history : History
     """
@@ -128,8 +144,9 @@ class Analyzer(Listener):
         default_model: str,
         history: "History",
         max_duration_s: float,
+        decode: Decode = decode,
     ) -> None:
-        super().__init__(recognizers, default_model, max_duration_s)
+        super().__init__(recognizers, default_model, max_duration_s, decode)
         self.history = history
 
     def analyse(

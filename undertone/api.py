@@ -13,8 +13,10 @@ from undertone.emotions import DEFAULT_LABEL_SET
 from undertone.errors import (
     AudioError,
     BadRequest,
+    Busy,
     EmptyFile,
     FileTooLarge,
+    KeyNeeded,
     MissingFile,
     ModelNotInstalled,
     NoSpeech,
@@ -25,6 +27,8 @@ from undertone.errors import (
     RecordingTooLong,
     RecordingTooShort,
     StoreError,
+    TooManyRequests,
+    TooSlow,
     UndertoneError,
     UnknownLabels,
     UnknownModel,
@@ -96,6 +100,10 @@ RECORDING_ERRORS: tuple[type[UndertoneError], ...] = (
     RecordingSilent,
     NoSpeech,
     StoreError,
+    KeyNeeded,
+    TooManyRequests,
+    TooSlow,
+    Busy,
 )
 
 

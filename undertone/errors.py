@@ -62,6 +62,21 @@ class TooManyRequests(UndertoneError):
     code = "too-many-requests"
 
 
+class Busy(UndertoneError):
+    """As much is being done here as can be done at a time."""
+
+    status = 503
+    code = "busy"
+    retry_after_s = 2
+
+
+class TooSlow(UndertoneError):
+    """The request did not come in a time in which one can wait for it."""
+
+    status = 408
+    code = "too-slow"
+
+
 class BadRequest(UndertoneError):
     """The request lacks something or holds a value that cannot be used."""
 
@@ -144,6 +159,12 @@ class NotAudio(AudioError):
 
     status = 415
     code = "not-audio"
+
+
+class DecoderDied(AudioError):
+    """The file took the decoder down, or more time or memory than one may have."""
+
+    code = "decoder-died"
 
 
 class FileTooLarge(AudioError):

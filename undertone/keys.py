@@ -83,7 +83,7 @@ class KeyRing:
         except (OSError, ValueError, TypeError) as error:
             raise KeysUnusable(
                 f"The file of API keys cannot be read ({type(error).__name__}); whoever runs this "
-                "server makes one with: python -m undertone.keys make NAME"
+                "server makes one with `python -m undertone.keys make NAME`."
             ) from error
         return self._read[1]
 

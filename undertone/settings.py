@@ -33,6 +33,8 @@ def _origins(value: str) -> tuple[str, ...]:
             "http://localhost:3000, without a path; '*' is not taken"
         )
     return origins
+
+
 def _optional_path(value: str) -> Path | None:
     return _path(value) if value.strip() else None
 
@@ -113,7 +115,17 @@ class Settings:
 
     host: str = _setting("127.0.0.1", _text, "address to listen on")
     port: int = _setting(5000, _number(int, 0, 65535), "port to listen on; 0 takes a free one")
-    threads: int = _setting(8, _number(int, 1, 256), "requests worked on at the same time")
+    threads: int = _setting(4, _number(int, 1, 256), "recordings analysed at the same time")
+    waiting: int = _setting(
+        32, _number(int, 0, 1000), "recordings that wait for that; more are refused for now (503)"
+    )
+    decoders: int = _setting(
+        2, _number(int, 0, 64), "processes that decode, apart from the server; 0: it does itself"
+    )
+    uploads_mb: float = _setting(
+        256.0, _number(float, 1, 100_000), "memory for all that is being received, in MiB; at "
+        "least twice the largest file",
+    )  # fmt: skip
     data_dir: Path = _setting(
         ROOT / "data", _path, "the only folder written to at run time (history)"
     )
@@ -126,6 +138,11 @@ class Settings:
     )
     cors_origins: tuple[str, ...] = _setting(
         (), _origins, "origins whose pages may call the API, with commas between them; empty: none"
+    )
+    patience_s: float = _setting(
+        30.0, _number(float, 0.1, 3600), "seconds a client has to say what it wants, and more as "
+        "its recording comes",
+    )  # fmt: skip
     api_keys_file: Path | None = _setting(
         None, _optional_path, "file of API keys, made by `python -m undertone.keys make NAME`; "
         "empty: no key is needed",

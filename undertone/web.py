@@ -8,6 +8,7 @@ from spectree.utils import get_multidict_items
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from undertone.analysis import Analyzer
+from undertone.capacity import Turns
 from undertone.emotions import DEFAULT_LABEL_SET
 from undertone.errors import FileTooLarge, ModelNotInstalled, NotJson
 from undertone.pictures import Pictures
@@ -89,6 +90,8 @@ def analyse(
         The recording is over the limit.
     ModelNotInstalled
         The call itself names a model that is not there.
+    Busy
+        Too many are waiting already.
     UndertoneError
         Whatever `Analyzer.analyse` raises.
     """
@@ -96,7 +99,10 @@ def analyse(
     if len(recording.data) > (limit := current_app.config["SETTINGS"].max_upload_bytes):
         raise too_large(limit)
     n_labels = query.labels or body.labels or n_labels
-    return [analyzer().analyse(*recording, model, n_labels) for model in _models(body, query)]
+    models = _models(body, query)
+    turns: Turns = current_app.extensions["undertone.turns"]
+    with turns.taken():
+        return [analyzer().analyse(*recording, model, n_labels) for model in models]
 
 
 def _models(body: Recorded, query: LabelChoice) -> tuple[str | None, ...]:

@@ -1,0 +1,192 @@
+"""How much is done at a time: analyses take turns, and what is being received has its memory.
+
+The rule: what cannot be taken on is refused at once (503, with when to come back), never left to
+wait where nobody can see it.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from socket import SHUT_RD
+from typing import IO, Any
+
+from flask import Flask, g, request
+
+from undertone.errors import Busy, TooSlow
+from undertone.settings import Settings
+
+# Threads of the server beside those that analyse or wait: for pages, lists, and saying no.
+SPARE_THREADS = 16
+SLOWEST_BYTES_PER_S = 16 * 1024
+
+
+class Turns:
+    """So many at the same time, so many waiting, and nobody else.
+
+    Parameters
+    ----------
+    n_at_once : int > 0
+    n_waiting : int >= 0
+    """
+
+    def __init__(self, n_at_once: int, n_waiting: int) -> None:
+        self._places = threading.BoundedSemaphore(n_at_once + n_waiting)
+        self._turns = threading.BoundedSemaphore(n_at_once)
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Wait for one's turn, and have it.
+
+        Raises
+        ------
+        Busy
+            As many as may wait are waiting.
+        """
+        if not self._places.acquire(blocking=False):
+            raise Busy("Too many recordings are waiting to be analysed; please try again soon.")
+        try:
+            with self._turns:
+                yield
+        finally:
+            self._places.release()
+
+
+class Budget:
+    """Bytes that may be held at the same time.
+
+    Parameters
+    ----------
+    n_bytes : int
+    """
+
+    def __init__(self, n_bytes: int) -> None:
+        self._left = n_bytes
+        self._lock = threading.Lock()
+
+    def take(self, n_bytes: int) -> None:
+        """Hold so many bytes more.
+
+        Raises
+        ------
+        Busy
+            There are not so many left.
+        """
+        with self._lock:
+            if n_bytes > self._left:
+                raise Busy("Too many recordings are being received; please try again soon.")
+            self._left -= n_bytes
+
+    def give_back(self, n_bytes: int) -> None:
+        """Hold so many bytes less."""
+        with self._lock:
+            self._left += n_bytes
+
+
+class Deadlines:
+    """When each connection must have said what it is about to say.
+
+    Whoever sends a byte now and then would otherwise hold a thread for ever: a read waits for each
+    byte anew. So somebody else looks after the time, and `sweep` ends the reading from outside.
+    """
+
+    def __init__(self) -> None:
+        self.patience_s = 30.0  # for a request's head; for its body, and more as more of it comes
+        self._due_s: dict[Any, float] = {}
+        self._lock = threading.Lock()
+
+    def set(self, socket: Any, within_s: float) -> None:
+        """Give a connection so much time from now."""
+        with self._lock:
+            self._due_s[socket] = time.monotonic() + within_s
+
+    def clear(self, socket: Any) -> None:
+        """It has said it, or is gone."""
+        with self._lock:
+            self._due_s.pop(socket, None)
+
+    def sweep(self) -> None:
+        """End the reading from those whose time is over; they can still be answered."""
+        now_s = time.monotonic()
+        with self._lock:
+            late = [socket for socket, due_s in self._due_s.items() if due_s < now_s]
+            for socket in late:
+                del self._due_s[socket]
+        for socket in late:
+            with suppress(OSError):
+                socket.shutdown(SHUT_RD)
+
+
+deadlines = Deadlines()  # of this process's connections, as its server has them
+
+
+class Body:
+    """A request's body, read as long as it comes fast enough and there is memory for it.
+
+    Parameters
+    ----------
+    stream : file
+        What the server gives.
+    budget : Budget
+    socket : socket, optional
+        Where the bytes come from.
+    """
+
+    def __init__(self, stream: IO[bytes], budget: Budget, socket: Any = None) -> None:
+        self.n_held = 0
+        self._stream = stream
+        self._budget = budget
+        self._socket = socket
+        self._began_s = time.monotonic()
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes.
+
+        Raises
+        ------
+        Busy
+            There is no memory for them.
+        TooSlow
+            They do not come, or too slowly.
+        """
+        passed_s = time.monotonic() - self._began_s
+        allowed_s = deadlines.patience_s + self.n_held / SLOWEST_BYTES_PER_S
+        if self._socket:
+            deadlines.set(self._socket, allowed_s - passed_s)
+        try:
+            data = self._stream.read(size)
+        finally:
+            deadlines.clear(self._socket)
+        if time.monotonic() - self._began_s > allowed_s:
+            raise TooSlow("The recording came too slowly, or stopped on the way. Send it again.")
+        self._budget.take(len(data))
+        self.n_held += len(data)
+        return data
+
+    def let_go(self) -> None:
+        """What was read is not in memory any more."""
+        self._budget.give_back(self.n_held)
+        self.n_held = 0
+
+
+def watch_bodies(app: Flask, settings: Settings) -> None:
+    """Have every request's body read as a `Body`."""
+    largest = 2 * settings.max_upload_bytes  # in base64 it is a third more
+    deadlines.patience_s = settings.patience_s
+    budget = Budget(max(int(settings.uploads_mb * 2**20), largest))
+
+    @app.before_request
+    def begin() -> None:
+        environ = request.environ
+        g.body = Body(environ["wsgi.input"], budget, environ.get("gunicorn.socket"))
+        environ["wsgi.input"] = g.body
+
+    @app.teardown_request
+    def let_go(_error: BaseException | None) -> None:
+        if body := g.pop("body", None):
+            body.let_go()
+
+
+def n_threads(settings: Settings) -> int:
+    """Threads that the server needs, so that whoever comes too many is told so at once."""
+    return settings.threads + settings.waiting + SPARE_THREADS
