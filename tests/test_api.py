@@ -1,12 +1,13 @@
 """What the server says of itself and of what it has stored."""
 
-import json
+from dataclasses import fields
 
 from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.conftest import upload
 from undertone.emotions import EMOTIONS
+from undertone.model_store import ModelInfo, installed_models, load_info
 from undertone.prediction import Analysis
 
 
@@ -22,7 +23,7 @@ def test_a_stored_result_is_the_whole_analysis(app: Flask, voice_wav: bytes) -> 
 def test_health(client: FlaskClient) -> None:
     response = client.get("/health")
     assert response.status_code == 200
-    assert response.get_json() == {"status": "ok", "models": ["encoder"], "store": "ok"}
+    assert response.get_json() == {"status": "ok", "models": installed_models(), "store": "ok"}
 
 
 def test_health_when_the_store_is_gone(app: Flask) -> None:
@@ -39,11 +40,21 @@ def test_health_when_the_store_is_gone(app: Flask) -> None:
 
 def test_models_info(client: FlaskClient) -> None:
     body = client.get("/models/info").get_json()
-    assert body["model_type"] == "encoder"
+    told = {field.name for field in fields(ModelInfo)}
+    contract = {"model_type", "classes", "n_features", "trained_on", "feature_type", "scaler"}
+    assert set(body) == told | contract | {"models"}
+    assert [model["name"] for model in body["models"]] == installed_models()
+    for model in body["models"]:
+        assert set(model) == told | contract
+    (default,) = (model for model in body["models"] if model["name"] == body["name"])
+    assert default == {name: body[name] for name in default}
+    assert body["name"] == body["model_type"] == "encoder"
     assert set(body["classes"]) == set(EMOTIONS)
-    assert body["n_features"] == 3072
-    assert body["trained_on"] == ["crema_d", "ravdess"]
-    assert body["feature_type"]
-    assert body["scaler"]
-    assert [model["name"] for model in body["models"]] == ["encoder"]
-    assert json.dumps(body["scores"])
+    assert body["classes"] == body["labels"]
+    assert body["n_features"] == load_info("encoder").extractor["n_features"]
+    assert body["trained_on"] == list(load_info("encoder").trained_on)
+    assert all(isinstance(body[name], str) and body[name] for name in ("feature_type", "scaler"))
+    assert set(body["uncertain_below"]) == {"6", "7", "8"}
+    assert all(0 < threshold < 1 for threshold in body["uncertain_below"].values())
+    for measured in body["scores"].values():
+        assert 1 / 8 < measured["uar"] <= 1

@@ -1,6 +1,7 @@
 """The OpenAPI document: one `spec` that reads requests, builds answers and describes both.
 
 The rule: a view says what it takes and gives once, with ``spec.validate``; that is what is checked.
+Pages for people are left out: they promise nothing to programs.
 """
 
 from typing import Any

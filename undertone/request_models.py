@@ -5,7 +5,6 @@ that nobody asks for are ignored.
 """
 
 import base64
-import binascii
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, NamedTuple
@@ -18,7 +17,6 @@ from undertone.emotions import LABEL_SETS
 from undertone.errors import BadRequest, MissingFile, NotBase64, UnknownLabels
 
 _DATA_URL_HEAD = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
-_WITHOUT_WHITE_SPACE = str.maketrans("", "", " \t\r\n")
 
 
 def _label_set(value: Any) -> int | None:
@@ -197,9 +195,9 @@ def _from_base64(text: str) -> bytes:
     """The bytes of a data URL, whatever type it claims, or of bare base64."""
     head = _DATA_URL_HEAD.match(text)
     try:
-        encoded = text[head.end() if head else 0 :].translate(_WITHOUT_WHITE_SPACE)
-        return base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
+        encoded = text[head.end() if head else 0 :].encode("ascii")
+        return base64.b64decode(encoded.translate(None, b" \t\r\n"), validate=True)
+    except ValueError:
         raise NotBase64(
             f"The recording ({len(text)} characters, {text[:30]!r}...) is no base64: send it as "
             "'data:audio/wav;base64,...', or the bare base64."
