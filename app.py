@@ -27,7 +27,17 @@ from werkzeug.exceptions import TooManyRequests as LimitExceeded
 from werkzeug.wrappers import Response as BaseResponse
 
 from emotion_recognizer import EmotionRecognizer
-from undertone import access, api, api_docs, capacity, logs, openapi, picture_views, sheets
+from undertone import (
+    access,
+    api,
+    api_docs,
+    capacity,
+    logs,
+    openapi,
+    picture_views,
+    report_views,
+    sheets,
+)
 from undertone.analysis import Analyzer
 from undertone.answer_models import AnalysisAnswer
 from undertone.audio import decode
@@ -104,6 +114,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["undertone.turns"] = capacity.Turns(settings.threads, settings.waiting)
     app.register_blueprint(api.bp)
     app.register_blueprint(picture_views.bp)
+    app.register_blueprint(report_views.bp)
     app.register_blueprint(api_docs.bp)
     _register_pages(app)
     _register_errors(app)

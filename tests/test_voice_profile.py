@@ -138,4 +138,5 @@ def test_any_value_can_be_told(key: str, value: float) -> None:
     assert 0 <= finding.place <= 1
     assert finding.sentence.endswith(".")
     assert all(0 <= start < end <= 1 for start, end, _ in finding.usual)
+    assert finding.value.endswith(finding.ends[0].split(" ")[1])
     assert bool(finding.source) == bool(finding.usual)

@@ -77,9 +77,11 @@ class Finding:
 class _Measure:
     key: str
     name: str
-    form: Callable[[float], str]
+    unit: str
+    digits: int
     scale: Scale
     sentence: Callable[[float, Mapping[str, float]], str]
+    factor: float = 1.0  # from what is kept to what is shown
 
 
 def describe(profile: Mapping[str, float]) -> list[Finding]:
@@ -88,16 +90,23 @@ def describe(profile: Mapping[str, float]) -> list[Finding]:
 
 
 def _finding(measure: _Measure, profile: Mapping[str, float]) -> Finding:
-    value, scale = profile[measure.key], measure.scale
+    value, scale = profile[measure.key] * measure.factor, measure.scale
     return Finding(
         name=measure.name,
-        value=measure.form(value),
+        value=_with_unit(f"{value:.{measure.digits}f}", measure.unit),
         sentence=measure.sentence(value, profile),
         place=scale.place(value),
         usual=tuple((scale.place(low), scale.place(high), who) for low, high, who in scale.usual),
-        ends=(measure.form(scale.low), measure.form(scale.high)),
+        ends=(
+            _with_unit(f"{scale.low:g}", measure.unit),
+            _with_unit(f"{scale.high:g}", measure.unit),
+        ),
         source=scale.source,
     )
+
+
+def _with_unit(number: str, unit: str) -> str:
+    return f"{number.replace('-', '−')} {unit}"
 
 
 PITCH = Scale(60, 500, ((85, 155, "men"), (165, 255, "women")), BAKEN, is_log=True)
@@ -105,7 +114,7 @@ PITCH_RANGE = Scale(0, 16, ((2.0, 8.0, "neutral sentences"),), CREMA_D)
 LOUDNESS = Scale(-60, 0)
 SPREAD = Scale(0, 30, ((14.0, 22.0, "neutral sentences"),), CREMA_D)
 PACE = Scale(0, 7, ((1.6, 3.6, "neutral sentences"),), CREMA_D)
-PAUSES = Scale(0, 0.6)
+PAUSES = Scale(0, 60)
 
 
 def _pitch_words(hz: float, _: Mapping[str, float]) -> str:
@@ -170,25 +179,22 @@ def _pace_words(per_s: float, _: Mapping[str, float]) -> str:
     )
 
 
-def _pause_words(share: float, profile: Mapping[str, float]) -> str:
-    if share == 0:
+def _pause_words(percent: float, profile: Mapping[str, float]) -> str:
+    if percent == 0:
         return "There is no pause of 0.3 seconds or more."
     longest_s = profile.get("longest_pause_s", 0.0)
-    told = (
+    return (
         "The part of the time from the first word to the last in which nothing is said for 0.3 "
         f"seconds or more. The longest pause lasts {longest_s:.1f} s; who reads aloud seldom "
         "pauses for more than one, who thinks while speaking does."
     )
-    return told
 
 
 MEASURES = (
-    _Measure("pitch_median_hz", "Pitch", "{:.0f} Hz".format, PITCH, _pitch_words),
-    _Measure(
-        "pitch_range_semitones", "Melody", "{:.1f} semitones".format, PITCH_RANGE, _range_words
-    ),
-    _Measure("syllables_per_s", "Pace", "{:.1f} syllables/s".format, PACE, _pace_words),
-    _Measure("pause_share", "Pauses", "{:.0%}".format, PAUSES, _pause_words),
-    _Measure("loudness_dbfs", "Loudness", "{:.0f} dBFS".format, LOUDNESS, _loudness_words),
-    _Measure("loudness_spread_db", "Accents", "{:.0f} dB".format, SPREAD, _spread_words),
+    _Measure("pitch_median_hz", "Pitch", "Hz", 0, PITCH, _pitch_words),
+    _Measure("pitch_range_semitones", "Melody", "semitones", 1, PITCH_RANGE, _range_words),
+    _Measure("syllables_per_s", "Pace", "syllables/s", 1, PACE, _pace_words),
+    _Measure("pause_share", "Pauses", "%", 0, PAUSES, _pause_words, factor=100),
+    _Measure("loudness_dbfs", "Loudness", "dBFS", 0, LOUDNESS, _loudness_words),
+    _Measure("loudness_spread_db", "Accents", "dB", 0, SPREAD, _spread_words),
 )

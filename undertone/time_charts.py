@@ -107,6 +107,8 @@ def draw_mfcc(sheet: Sheet, box: Box, analysis: Analysis) -> None:
     spectrogram = _spectrogram(analysis)
     coefficients = mfcc(spectrogram, N_MFCC)
     loud = levels_of(spectrogram).max(axis=0) > 255 * (1 - QUIET_DB / RANGE_DB)
+    if not loud.any():
+        loud[:] = True
     mean = coefficients[:, loud].mean(axis=1, keepdims=True)
     spread = np.maximum(coefficients[:, loud].std(axis=1, keepdims=True), 1e-3)
     scores = np.where(loud, (coefficients - mean) / spread, 0.0)

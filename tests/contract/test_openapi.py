@@ -35,6 +35,7 @@ CALLS = [
     ("POST", "/classify_audio_both"),
     ("GET", "/results/{analysis_id}"),
     ("GET", "/results/{analysis_id}/pictures/{kind}.png"),
+    ("GET", "/download-report/{filename}"),
     ("GET", "/visualizations/{analysis_id}.png"),
     ("GET", "/models/info"),
     ("GET", "/health"),
