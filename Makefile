@@ -3,7 +3,7 @@ PYTHON ?= $(shell for v in 3.13 3.12 3.11; do p=$$(command -v python$$v) && $$p 
 VENV = .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test check format screenshots bench lock clean
+.PHONY: run test check format screenshots bench fuzz audit lock clean
 
 run: $(VENV)/run
 	$(BIN)/python app.py
@@ -27,6 +27,18 @@ screenshots: $(VENV)/dev
 
 bench: $(VENV)/dev
 	$(BIN)/python -m bench.upload
+
+# Coverage-guided fuzzing of the decoder for a bounded time; Linux only.
+SECONDS ?= 60
+fuzz: $(VENV)/dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris==3.0.0
+	$(BIN)/python -m tools.fuzz $(SECONDS)
+
+# Known holes in any version that is pinned; the tool lives apart from what it looks at.
+audit:
+	$(PYTHON) -m venv .cache/audit
+	.cache/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	.cache/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 # A fresh environment of the oldest Python, frozen; what newer ones need beside it is kept.
 lock:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from socket import SHUT_RD
 from typing import IO, Any
 
-from flask import Flask, g, request
+from flask import Flask, Response, g, request
 
 from undertone.errors import Busy, TooSlow
 from undertone.settings import Settings
@@ -19,6 +19,10 @@ from undertone.settings import Settings
 # Threads of the server beside those that analyse or wait: for pages, lists, and saying no.
 SPARE_THREADS = 16
 SLOWEST_BYTES_PER_S = 16 * 1024
+# Of a body that was refused; a client that does not listen while it sends would see no answer.
+DISCARD_S = 10.0
+DISCARD_BYTES = 256 * 2**20
+CHUNK_BYTES = 2**16
 
 
 class Turns:
@@ -163,6 +167,19 @@ class Body:
         self.n_held += len(data)
         return data
 
+    def discard(self) -> None:
+        """Read what is left and keep nothing, so that who is still sending gets the answer."""
+        if not self._socket:
+            return
+        deadlines.set(self._socket, DISCARD_S)
+        try:
+            with suppress(OSError):
+                for _ in range(DISCARD_BYTES // CHUNK_BYTES):
+                    if not self._stream.read(CHUNK_BYTES):
+                        break
+        finally:
+            deadlines.clear(self._socket)
+
     def let_go(self) -> None:
         """What was read is not in memory any more."""
         self._budget.give_back(self.n_held)
@@ -180,6 +197,12 @@ def watch_bodies(app: Flask, settings: Settings) -> None:
         environ = request.environ
         g.body = Body(environ["wsgi.input"], budget, environ.get("gunicorn.socket"))
         environ["wsgi.input"] = g.body
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        if response.status_code >= 400 and "body" in g:
+            response.call_on_close(g.body.discard)
+        return response
 
     @app.teardown_request
     def let_go(_error: BaseException | None) -> None:
