@@ -120,7 +120,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     _register_errors(app)
     app.after_request(_secure)
     _allow_origins(app, settings.cors_origins)
-    app.extensions["openapi"] = openapi.document(app)
+    app.extensions["openapi"] = openapi.document(app, bool(settings.api_keys_file))
     return app
 
 

@@ -14,9 +14,9 @@ from undertone.errors import (
     AudioError,
     BadRequest,
     Busy,
+    DecoderDied,
     EmptyFile,
     FileTooLarge,
-    KeyNeeded,
     MissingFile,
     ModelNotInstalled,
     NoSpeech,
@@ -27,8 +27,6 @@ from undertone.errors import (
     RecordingTooLong,
     RecordingTooShort,
     StoreError,
-    TooManyRequests,
-    TooSlow,
     UndertoneError,
     UnknownLabels,
     UnknownModel,
@@ -100,9 +98,7 @@ RECORDING_ERRORS: tuple[type[UndertoneError], ...] = (
     RecordingSilent,
     NoSpeech,
     StoreError,
-    KeyNeeded,
-    TooManyRequests,
-    TooSlow,
+    DecoderDied,
     Busy,
 )
 
@@ -149,7 +145,10 @@ def models_info() -> ModelsAnswer:
 
 @bp.get("/health")
 @spec.validate(
-    resp=Answers(HealthAnswer, HTTP_503=HealthAnswer), tags=["Server"], operation_id="health"
+    resp=Answers(HealthAnswer, guarded=False, HTTP_503=HealthAnswer),
+    tags=["Server"],
+    security=[],
+    operation_id="health",
 )
 def health() -> tuple[HealthAnswer, int]:
     """Whether recordings can be analysed now: models loaded, history writable."""

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, current_app, jsonify, render_template, request
 from markupsafe import Markup, escape
 
-from undertone.api_examples import as_curl, as_python
+from undertone.api_examples import Example
 
 Schema = dict[str, Any]
 bp = Blueprint("docs", __name__)
@@ -30,7 +30,7 @@ def show() -> str:
         for tag in TAGS
         if any(call.tag == tag for call in calls)
     ]
-    return render_template("docs.html", info=document["info"], tags=tags)
+    return render_template("docs.html", document=document, tags=tags)
 
 
 @bp.app_template_filter("with_code")
@@ -115,10 +115,11 @@ def operations(document: dict[str, Any], server_url: str) -> list[Operation]:
         Where the examples send their requests, without a slash at the end.
     """
     schemas = _Schemas(document["components"]["schemas"])
+    everywhere = {"security": document["security"]}
     return [
-        _operation(schemas, server_url, method, path, description)
+        _operation(schemas, server_url, method.upper(), path, everywhere | told)
         for path, methods in document["paths"].items()
-        for method, description in methods.items()
+        for method, told in methods.items()
     ]
 
 
@@ -128,7 +129,9 @@ def _operation(
     body_type, body = _content(told.get("requestBody", {}))
     answer_type, answer = _content(told["responses"]["200"])
     properties = schemas.resolved(body).get("properties", {})
-    url = server_url + path
+    example = Example(
+        method, server_url + path, bool(told["security"]), body_type, properties, answer_type
+    )
     parameters = [
         Field(
             parameter["name"],
@@ -140,7 +143,7 @@ def _operation(
     ]
     return Operation(
         id=told["operationId"],
-        method=method.upper(),
+        method=method,
         path=path,
         summary=told["summary"],
         description=told["description"],
@@ -157,8 +160,8 @@ def _operation(
             for status, response in told["responses"].items()
             for code in _codes(response)
         ],
-        curl=as_curl(method.upper(), url, body_type, properties, answer_type),
-        python=as_python(method.upper(), url, body_type, properties, answer_type),
+        curl=example.curl,
+        python=example.python,
     )
 
 

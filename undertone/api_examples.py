@@ -1,6 +1,7 @@
 """How to make a call with curl and with Python, from what the document says of it."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 _FILE_NAMES = {"image/png": "picture.png", "application/pdf": "report.pdf", "text/csv": "list.csv"}
@@ -8,14 +9,14 @@ _BASE64_FIELD = "audio"
 _OPEN = 'with open("clip.wav", "rb") as recording:'
 
 
-def as_curl(
-    method: str, url: str, body_type: str, properties: dict[str, Any], answer_type: str
-) -> str:
-    """A command line.
+@dataclass(frozen=True)
+class Example:
+    """A call with everything that it takes.
 
-    Parameters
+    Attributes
     ----------
     method, url : str
+    needs_key : bool
     body_type : str
         ``multipart/form-data``, ``application/json`` or "".
     properties : dict
@@ -23,47 +24,69 @@ def as_curl(
     answer_type : str
         Media type of the answer.
     """
-    command = "curl" if method in ("GET", "POST") else f"curl -X {method}"
-    if answer_type in _FILE_NAMES:
-        command += f" -o {_FILE_NAMES[answer_type]}"
-    if body_type == "multipart/form-data":
-        fields = [_form_field(name, schema) for name, schema in properties.items()]
-        command = " ".join([command, *filter(None, fields)])
-    elif body_type == "application/json":
-        before, after = json.dumps({_BASE64_FIELD: "@"}).split("@")
-        command = (
-            f"(printf '{before}'; base64 < clip.wav | tr -d '\\n'; printf '{after}') |\n"
-            f"  {command} -H 'Content-Type: application/json' --data-binary @-"
+
+    method: str
+    url: str
+    needs_key: bool
+    body_type: str
+    properties: dict[str, Any]
+    answer_type: str
+
+    @property
+    def curl(self) -> str:
+        """The call as a command line."""
+        command = "curl" if self.method in ("GET", "POST") else f"curl -X {self.method}"
+        if self.needs_key:
+            command += " -H 'Authorization: Bearer KEY'"
+        if self.answer_type in _FILE_NAMES:
+            command += f" -o {_FILE_NAMES[self.answer_type]}"
+        for field in self._files:
+            command += f" -F {field}=@clip.wav"
+        for field, value in self._fields.items():
+            command += f" -F {field}={value}"
+        if self.body_type == "application/json":
+            before, after = json.dumps({_BASE64_FIELD: "@"}).split("@")
+            command = (
+                f"(printf '{before}'; base64 < clip.wav | tr -d '\\n'; printf '{after}') |\n"
+                f"  {command} -H 'Content-Type: application/json' --data-binary @-"
+            )
+        return (
+            f"{command} \\\n  '{self.url}'" if len(command) > len("curl") else f"curl '{self.url}'"
         )
-    return f"{command} \\\n  '{url}'" if body_type else f"{command} '{url}'"
 
+    @property
+    def python(self) -> str:
+        """The call as a program of a few lines."""
+        lines = ["import requests", "", f'url = "{self.url}"']
+        arguments = ["url"]
+        if self.needs_key:
+            lines += ['key = {"Authorization": "Bearer KEY"}']
+            arguments += ["headers=key"]
+        if self._fields:
+            arguments += [f"data={json.dumps(self._fields)}"]
+        indent = ""
+        for field in self._files:
+            lines, indent = [*lines, _OPEN], "    "
+            arguments += [f'files={{"{field}": recording}}']
+        if self.body_type == "application/json":
+            lines = ["import base64", "", *lines, _OPEN]
+            lines += ["    audio = base64.b64encode(recording.read()).decode()"]
+            arguments += [f'json={{"{_BASE64_FIELD}": audio}}']
+        lines += [f"{indent}answer = requests.{self.method.lower()}({', '.join(arguments)})"]
+        if file_name := _FILE_NAMES.get(self.answer_type):
+            lines += [f'with open("{file_name}", "wb") as file:', "    file.write(answer.content)"]
+        else:
+            lines += ["print(answer.json())"]
+        return "\n".join(lines)
 
-def _form_field(name: str, schema: dict[str, Any]) -> str:
-    if schema.get("format") == "binary":
-        return f"-F {name}=@clip.wav"
-    return f"-F {name}={schema['examples'][0]}" if "examples" in schema else ""
+    @property
+    def _files(self) -> list[str]:
+        """Names of the form's fields that hold files."""
+        return [name for name, it in self.properties.items() if it.get("format") == "binary"]
 
-
-def as_python(
-    method: str, url: str, body_type: str, properties: dict[str, Any], answer_type: str
-) -> str:
-    """A program of a few lines; parameters as for `as_curl`."""
-    show = "print(answer.json())"
-    if file_name := _FILE_NAMES.get(answer_type):
-        show = f'with open("{file_name}", "wb") as file:\n    file.write(answer.content)'
-    lines = ["import requests", "", f'url = "{url}"']
-    call = f"answer = requests.{method.lower()}(url"
-    if body_type == "multipart/form-data":
-        (field,) = (name for name, value in properties.items() if value.get("format") == "binary")
-        others = {
-            name: value["examples"][0] for name, value in properties.items() if "examples" in value
-        }
-        data = f", data={json.dumps(others)}" if others else ""
-        lines += [_OPEN, f'    {call}, files={{"{field}": recording}}{data})']
-    elif body_type == "application/json":
-        lines = ["import base64", "", *lines, _OPEN]
-        lines += ["    audio = base64.b64encode(recording.read()).decode()"]
-        lines += [f'{call}, json={{"{_BASE64_FIELD}": audio}})']
-    else:
-        lines += [f"{call})"]
-    return "\n".join([*lines, show])
+    @property
+    def _fields(self) -> dict[str, str]:
+        """Other fields of the form, as far as an example of their value is known."""
+        if self.body_type != "multipart/form-data":
+            return {}
+        return {name: it["examples"][0] for name, it in self.properties.items() if "examples" in it}

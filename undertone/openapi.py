@@ -9,11 +9,23 @@ from typing import Any
 import flask
 from pydantic import BaseModel, ValidationError
 from spectree import Response, SpecTree
+from spectree.models import InType, SecureType, SecurityScheme, SecuritySchemeData
 from spectree.plugins.flask_plugin import FlaskPlugin
 
 from undertone import __version__
 from undertone.answer_models import ErrorAnswer
-from undertone.errors import BadRequest, UndertoneError
+from undertone.errors import (
+    BadRequest,
+    KeyNeeded,
+    TooManyRequests,
+    TooSlow,
+    UndertoneError,
+    WrongHost,
+)
+
+# What may come of any request, and what of all but those that are open to everybody.
+OF_ALL = (WrongHost, TooSlow)
+OF_GUARDED = (KeyNeeded, TooManyRequests)
 
 
 def _refuse(
@@ -52,6 +64,13 @@ spec = SpecTree(
     description="Which emotion a voice carries, and how sure that is. Every error is "
     '`{"error": "<sentence>", "code": "<name>", "status": <int>}` with that HTTP status.',
     version=__version__,
+    security_schemes=[
+        SecurityScheme("bearer", SecuritySchemeData(SecureType.HTTP, scheme="bearer")),
+        SecurityScheme(
+            "header",
+            SecuritySchemeData(SecureType.API_KEY, name="X-API-Key", field_in=InType.HEADER),
+        ),
+    ],
     mode="strict",
     annotations=False,
 )
@@ -65,7 +84,9 @@ class Answers(Response):
     good : type of BaseModel, or str
         The JSON, or the media type of what is no JSON.
     *errors : type of UndertoneError
-        What can go wrong.
+        What can go wrong, beside what may come of any request.
+    guarded : bool
+        Whether it needs a key where keys are needed.
     **more : type of BaseModel
         Other answers by status, as ``HTTP_503``.
     """
@@ -74,19 +95,18 @@ class Answers(Response):
         self,
         good: type[BaseModel] | str,
         *errors: type[UndertoneError],
+        guarded: bool = True,
         **more: type[BaseModel],
     ) -> None:
         self._media_type = good if isinstance(good, str) else "application/json"
         model = None if isinstance(good, str) else good
-        self._errors = errors
-        described = {f"HTTP_{error.status}": ErrorAnswer for error in errors}
+        self._errors = (*errors, *OF_ALL, *(OF_GUARDED if guarded else ()))
+        described = {f"HTTP_{error.status}": ErrorAnswer for error in self._errors}
         super().__init__(HTTP_200=(model, "All is well."), **described, **more)
 
     def generate_spec(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The document's ``responses``: each error with the codes it may have."""
         responses: dict[str, Any] = super().generate_spec(*args, **kwargs)
-        if BadRequest.status not in {error.status for error in self._errors}:
-            del responses[str(BadRequest.status)]  # the library takes it that there always is one
         responses["200"].setdefault("content", {self._media_type: {}})
         for error in self._errors:
             (content,) = responses[str(error.status)]["content"].values()
@@ -100,8 +120,8 @@ class Answers(Response):
         return responses
 
 
-def document(app: flask.Flask) -> dict[str, Any]:
+def document(app: flask.Flask, needs_key: bool) -> dict[str, Any]:
     """The OpenAPI document of an application whose views are all registered."""
+    ways: list[dict[str, list[str]]] = [{"bearer": []}, {"header": []}]
     with app.app_context():
-        written: dict[str, Any] = spec.spec
-        return written
+        return {**spec.spec, "security": ways if needs_key else []}

@@ -12,10 +12,20 @@ import requests
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app import create_app
 from tests.conftest import multipart
 from tests.contract.test_openapi import CALLS
 from tests.live import Server, running_server
 from undertone.api_docs import Operation, operations
+from undertone.keys import KeyRing
+from undertone.settings import Settings
+
+# Of answers that are no JSON: where the examples put them, and how they begin.
+SAVED = {
+    "image/png": ("picture.png", b"\x89PNG"),
+    "application/pdf": ("report.pdf", b"%PDF"),
+    "text/csv": ("list.csv", b""),
+}
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +92,7 @@ def test_examples_work(
     for language in ("curl", "Python"):
         if language == "curl" and not shutil.which("curl"):
             continue
-        values = {"analysis_id": _stored(server), "kind": "waveform"}
+        values = {"analysis_id": _stored(server), "kind": "waveform", "filename": "clip.wav"}
         code = example.curl if language == "curl" else example.python
         for name, value in values.items():
             code = code.replace(f"{{{name}}}", value)
@@ -92,14 +102,33 @@ def test_examples_work(
         else:
             exec(compile(code, "example", "exec"), {})
             printed = capsys.readouterr().out
-        if example.answer_type == "image/png":
-            assert (folder / "picture.png").read_bytes().startswith(b"\x89PNG")
-            (folder / "picture.png").unlink()
+        if example.answer_type in SAVED:
+            name, begin = SAVED[example.answer_type]
+            assert (folder / name).read_bytes().startswith(begin)
+            (folder / name).unlink()
         else:
             assert printed.startswith(("{", "["))
             if "model-not-installed" not in printed:
                 assert "'error'" not in printed
                 assert '"error"' not in printed
+
+
+def test_where_keys_are_needed_they_are_in_the_examples(tmp_path: Path) -> None:
+    ring = tmp_path / "keys.json"
+    key = KeyRing(ring).make("me")
+    app = create_app(Settings(data_dir=tmp_path, api_keys_file=ring))
+    client = app.test_client()
+    assert client.get("/docs").status_code == 401
+    page = client.get("/docs", headers={"X-API-Key": key}).get_data(as_text=True)
+    assert "Every call" in page
+    assert key not in page
+    calls = described(app)
+    for call in calls.values():
+        is_open = call.path == "/health"
+        assert ("Authorization: Bearer KEY" in call.curl) != is_open
+        assert ("Bearer KEY" in call.python) != is_open
+        assert ({"key-needed", "too-many-requests"} <= {p.code for p in call.problems}) != is_open
+    app.extensions["undertone"].history.close()
 
 
 def _stored(server: Server) -> str:
