@@ -41,6 +41,7 @@ from undertone import (
 from undertone.analysis import Analyzer
 from undertone.answer_models import AnalysisAnswer
 from undertone.audio import decode
+from undertone.charts import PICTURES
 from undertone.emotions import EMOTIONS
 from undertone.errors import AnalysisNotFound, BadRequest, KeyNeeded, StoreError, UndertoneError
 from undertone.history import History
@@ -48,6 +49,7 @@ from undertone.isolation import Decoders
 from undertone.keys import KeyRing
 from undertone.model_store import installed_models, load_info
 from undertone.pictures import Pictures
+from undertone.profile_words import describe
 from undertone.settings import Settings
 from undertone.web import (
     InMemoryRequest,
@@ -126,6 +128,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def _register_pages(app: Flask) -> None:
     app.jinja_env.globals["EMOTIONS"] = EMOTIONS
+    app.jinja_env.globals["PICTURES"] = PICTURES
 
     @app.get("/")
     def index() -> str:
@@ -154,7 +157,9 @@ def _register_pages(app: Flask) -> None:
         analysis = analyzer().history.get(analysis_id)
         if not wants_html():
             return jsonify(analysis.to_dict())
-        return make_response(render_template("result.html", analysis=analysis))
+        return make_response(
+            render_template("result.html", analysis=analysis, findings=describe(analysis.profile))
+        )
 
 
 def _index_page(error: UndertoneError | None = None) -> str:

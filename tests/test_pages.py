@@ -2,9 +2,10 @@
 
 import re
 
+from flask import Flask
 from flask.testing import FlaskClient
 
-from tests import sounds
+from tests import samples, sounds
 from tests.conftest import upload, wav
 from tests.test_error_shape import BROWSER
 
@@ -20,9 +21,30 @@ def test_upload_without_javascript(client: FlaskClient, voice_wav: bytes) -> Non
     html = page.get_data(as_text=True)
     assert "ałb.wav" in html
     pictures = re.findall(r'<img src="(/results/[^"]+)"', html)
-    assert [url.rsplit("/", 1)[1] for url in pictures] == ["bars.png", "pie.png"]
+    kinds = ["bars.png", "pie.png", "spectrogram.png", "mfcc.png"]
+    assert [url.rsplit("/", 1)[1] for url in pictures] == kinds
     for url in pictures:
         assert client.get(url).mimetype == "image/png"
+    report = re.search(r'href="(/download-report/[^"]+)"', html)[1]
+    assert client.get(report).mimetype == "application/pdf"
+
+
+def test_the_voice_is_told_in_words(client: FlaskClient, voice_wav: bytes) -> None:
+    response = client.post("/result", **upload(voice_wav), headers=BROWSER, follow_redirects=True)
+    html = response.get_data(as_text=True)
+    for words in ("How the voice sounds", "85 to 155 Hz", "Pace", "Loudness", "Baken"):
+        assert words in html
+    assert re.search(r'class="voice-value">1[12]\d Hz<', html)
+
+
+def test_an_old_result_has_a_page_too(app: Flask) -> None:
+    app.extensions["undertone"].history.add(
+        samples.analysis(profile={}, spectrogram=None, model_id="")
+    )
+    response = app.test_client().get("/results/id0000", headers=BROWSER)
+    assert response.status_code == 200
+    html = response.get_data(as_text=True)
+    assert "How the voice sounds" not in html and "spectrogram" not in html
 
 
 def test_a_long_recording_has_its_windows(client: FlaskClient) -> None:
