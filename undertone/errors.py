@@ -158,6 +158,41 @@ class PictureUnavailable(UndertoneError):
     code = "picture-unavailable"
 
 
+class UpgradeRequired(UndertoneError):
+    """The address carries WebSockets only."""
+
+    status = 426
+    code = "upgrade-required"
+
+
+class ForeignOrigin(UndertoneError):
+    """A page of another site has opened a WebSocket."""
+
+    status = 403
+    code = "foreign-origin"
+
+
+class TooManyLiveSessions(UndertoneError):
+    """There are as many live sessions as there may be."""
+
+    status = 503
+    code = "too-many-live-sessions"
+
+
+class LiveIdle(UndertoneError):
+    """No sound has come in a live session for too long."""
+
+    status = 408
+    code = "live-idle"
+
+
+class ServerStopping(UndertoneError):
+    """The server is about to end."""
+
+    status = 503
+    code = "server-stopping"
+
+
 class FileUnusable(UndertoneError):
     """A file on this machine cannot be read or written."""
 
