@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
@@ -20,13 +21,14 @@ from flask.testing import FlaskClient
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from app import create_app
 from tests import sounds
 from tests.conftest import wav
 from tests.live import Server, running_server
 from tests.test_error_shape import assert_error
 from tests.test_server import post
 from undertone import live
-from undertone.settings import ROOT
+from undertone.settings import ROOT, Settings
 
 RATE = 16_000
 UPGRADE = {
@@ -181,6 +183,7 @@ def test_pages_of_other_sites_are_refused(server: Server, url: str) -> None:
         assert refused.value.response.status_code == 403
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads Linux's /proc")
 def test_ten_minutes_take_no_more_memory_than_one(server: Server, url: str) -> None:
     [worker] = (
         Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
@@ -298,7 +301,7 @@ def test_a_fault_of_ours_is_told_without_its_details(
     assert "secret" not in json.dumps(why)
 
 
-def test_nothing_is_kept(app: Flask, settings: object) -> None:
+def test_nothing_is_kept(app: Flask, settings: Settings) -> None:
     def kept() -> dict[Path, bytes]:
         return {path: path.read_bytes() for path in settings.data_dir.rglob("*.sqlite3*")}
 
@@ -315,3 +318,10 @@ def test_a_request_that_is_none_for_a_websocket(client: FlaskClient) -> None:
     assert_error(client.get("/live", headers=UPGRADE), 426, "upgrade-required")  # no socket
     foreign = {**UPGRADE, "Origin": "https://elsewhere.example"}
     assert_error(client.get("/live", headers=foreign), 403, "foreign-origin")
+
+
+def test_pages_of_listed_sites_are_not_refused(settings: Settings) -> None:
+    app = create_app(replace(settings, cors_origins=("https://elsewhere.example",)))
+    listed = {**UPGRADE, "Origin": "https://Elsewhere.example"}
+    assert_error(app.test_client().get("/live", headers=listed), 426, "upgrade-required")
+    app.extensions["undertone"].history.close()

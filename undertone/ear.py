@@ -16,6 +16,7 @@ from undertone.audio import LOUDEST, SAMPLE_RATE, SILENT_PEAK, Audio, Samples
 from undertone.decoders import check_layout
 from undertone.errors import BadRequest, NoSpeech
 from undertone.prediction import Prediction
+from undertone.progress import nobody
 from undertone.speech import Speech, find_speech
 
 SampleFormat = Literal["int16", "float32"]
@@ -104,7 +105,7 @@ class Ear:
         if speech is None:
             self._mean = None
             return {"type": "listening", **times}
-        heard, _ = self._recognizer.listen(audio, speech, self._n_labels)
+        heard, _ = self._recognizer.listen(audio, speech, self._n_labels, nobody)
         prediction = self._smoothed(heard, new_s, speech.is_doubtful)
         return {
             "type": "heard",

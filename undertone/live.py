@@ -189,9 +189,12 @@ def _end(socket: WebSocket, error: UndertoneError, code: int) -> None:
 
 
 def _check_origin() -> None:
-    """Refuse what a page of another site has opened: browsers always say whose page it is."""
+    """Refuse pages of other sites than this and those listed; browsers always say whose it is."""
     origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
-        raise ForeignOrigin(
-            f"A page of {origin[:80]!r} may not speak to this server, which is {request.host!r}."
-        )
+    listed = {known.lower() for known in current_app.config["SETTINGS"].cors_origins}
+    if origin is None or origin.lower() in listed or urlsplit(origin).netloc == request.host:
+        return
+    raise ForeignOrigin(
+        f"A page of {origin[:80]!r} may not speak to this server; UNDERTONE_CORS_ORIGINS lists "
+        "those that may."
+    )
