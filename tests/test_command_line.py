@@ -126,8 +126,8 @@ def test_csv(clips: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(clips / "short.wav", "--csv", "--labels", "6") == DONE
     head, row = capsys.readouterr().out.splitlines()
     cells = dict(zip(head.split(","), row.split(","), strict=True))
-    assert cells["surprise"] == cells["calm"] == ""
-    assert float(cells["angry"]) < 1
+    assert cells["p_surprise"] == cells["p_calm"] == ""
+    assert float(cells["p_angry"]) < 1
 
 
 def test_a_choice_of_labels_and_model(clips: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -91,9 +91,11 @@ def test_csv() -> None:
     heard, failed = rows(Csv(False), HEARD, FAILED)
     assert tuple(heard) == Csv.columns
     assert heard["emotion"] == "happy"
-    assert [float(heard[name]) for name in ("sad", "happy", "confidence")] == [0.25, 0.75, 0.75]
-    assert heard["angry"] == heard["error"] == ""
-    assert float(heard["sentiment"]) == PREDICTION.sentiment["score"]
+    assert [float(heard[f"p_{name}"]) for name in ("sad", "happy")] == [0.25, 0.75]
+    assert (heard["confidence"], heard["uncertain"]) == ("0.75", "false")
+    assert heard["p_angry"] == heard["error"] == ""
+    assert heard["sentiment"] == PREDICTION.sentiment["label"]
+    assert float(heard["sentiment_score"]) == PREDICTION.sentiment["score"]
     assert (failed["path"], failed["code"], failed["emotion"]) == ("words.wav", "not-audio", "")
 
 

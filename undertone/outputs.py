@@ -87,9 +87,10 @@ class Csv:
     """
 
     columns = (
-        *("path", "part", "start_s", "end_s", "emotion", "confidence", "uncertain", "sentiment"),
-        *EMOTIONS,
-        *("speech_s", "model", "id", "error", "code"),
+        *("path", "part", "start_s", "end_s", "speech_s"),
+        *("emotion", "confidence", "uncertain", "sentiment", "sentiment_score"),
+        *(f"p_{name}" for name in EMOTIONS),
+        *("model", "model_id", "id", "error", "code"),
     )
 
     def __init__(self, with_timeline: bool) -> None:
@@ -116,10 +117,14 @@ class Csv:
                 "part": part,
                 "start_s": stretch.start_s,
                 "end_s": stretch.end_s,
-                **_prediction_fields(stretch.prediction),
-                **stretch.prediction.probabilities,
-                "sentiment": stretch.prediction.sentiment["score"],
+                "emotion": stretch.prediction.label,
+                "confidence": stretch.prediction.confidence,
+                "uncertain": str(stretch.prediction.uncertain).lower(),
+                "sentiment": stretch.prediction.sentiment["label"],
+                "sentiment_score": stretch.prediction.sentiment["score"],
+                **{f"p_{name}": p for name, p in stretch.prediction.probabilities.items()},
                 "model": stretch.prediction.model,
+                "model_id": analysis.model_id,
                 "id": analysis.id,
             }
             for part, stretch in parts
@@ -191,7 +196,7 @@ def _prediction_fields(prediction: Prediction) -> dict[str, Any]:
 
 def _csv(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writerows(rows)
     return text.getvalue()
 
