@@ -32,6 +32,7 @@ from undertone import (
     api,
     api_docs,
     capacity,
+    live,
     logs,
     openapi,
     picture_views,
@@ -114,10 +115,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.extensions["undertone.pictures"] = Pictures()
     app.extensions["undertone.turns"] = capacity.Turns(settings.threads, settings.waiting)
+    app.extensions["undertone.live"] = live.LiveSessions(settings.live_sessions)
     app.register_blueprint(api.bp)
     app.register_blueprint(picture_views.bp)
     app.register_blueprint(report_views.bp)
     app.register_blueprint(api_docs.bp)
+    app.register_blueprint(live.bp)
     _register_pages(app)
     _register_errors(app)
     app.after_request(_secure)
@@ -261,6 +264,7 @@ def serve(settings: Settings) -> None:
                 "worker_class": Worker,
                 "workers": 1,
                 "threads": capacity.n_threads(settings),
+                "post_worker_init": _tell_live_sessions,
                 "worker_tmp_dir": str(settings.data_dir),
                 "control_socket_disable": True,  # it would lie in the home folder
                 "timeout": 120,
@@ -273,6 +277,11 @@ def serve(settings: Settings) -> None:
 
         def load(self) -> Flask:
             return create_app(settings)
+
+    def _tell_live_sessions(worker: Any) -> None:
+        """Let them see that the server has been asked to end; it waits for those who do not."""
+        sessions: live.LiveSessions = worker.wsgi.extensions["undertone.live"]
+        sessions.is_stopping = lambda: not worker.alive
 
     # Said here in a sentence; inside the worker it would be a traceback of the server's.
     load_info(settings.model)

@@ -149,7 +149,7 @@ class EmotionRecognizer:
             confidence=reduced[label],
             probabilities=reduced,
             model=self.info.name,
-            uncertain=is_guess or reduced[label] < self.info.uncertain_below[str(n_labels)],
+            uncertain=is_guess or self.info.is_guess(reduced[label], n_labels),
         )
 
 

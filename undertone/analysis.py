@@ -96,7 +96,7 @@ class Listener:
         UnknownModel, UnknownLabels
             There is no such model or set of emotions.
         """
-        recognizer = self._recognizer(model or self.default_model)
+        recognizer = self.recognizer(model)
         # Shares of the time that each step takes of a long recording.
         audio = self.decode(
             data, max_duration_s=self.max_duration_s, progress=part(progress, 0, 0.05)
@@ -118,7 +118,15 @@ class Listener:
             spectrogram=mel_spectrogram(audio),
         )
 
-    def _recognizer(self, name: str) -> Recognizer:
+    def recognizer(self, model: str | None = None) -> Recognizer:
+        """The recogniser with this model, by default the default one.
+
+        Raises
+        ------
+        UnknownModel
+            There is none.
+        """
+        name = model or self.default_model
         try:
             return self.recognizers[name]
         except KeyError:

@@ -1,12 +1,18 @@
-"""Which kind of file a recording is, by its first bytes: for names, never for decoding."""
+"""Which kind of file a recording is, by its first bytes: for names, and to find it in folders.
+
+The rule: nothing is decoded by what is said here.
+"""
 
 import re
+
+HEAD_BYTES = 192  # enough to know
+_UNKNOWN = ("bin", "application/octet-stream")
 
 # Extension and media type by what the bytes begin with; the first that fits is taken.
 _KINDS = [
     (re.compile(pattern, re.DOTALL), extension, media_type)
     for pattern, extension, media_type in (
-        (rb"(RIFF|RF64).{4}WAVE", "wav", "audio/wav"),
+        (rb"(RIFF|RF64).{4}WAVE|riff\x2e\x91\xcf\x11|NIST_1A", "wav", "audio/wav"),
         (rb"FORM.{4}AIF[FC]", "aiff", "audio/aiff"),
         (rb"fLaC", "flac", "audio/flac"),
         (rb"OggS", "ogg", "audio/ogg"),
@@ -15,14 +21,19 @@ _KINDS = [
         (rb".{4}ftyp(M4A|M4B)", "m4a", "audio/mp4"),
         (rb".{4}ftyp3g", "3gp", "audio/3gpp"),
         (rb".{4}ftypqt", "mov", "video/quicktime"),
-        (rb".{4}ftyp", "mp4", "audio/mp4"),
+        (rb".{4}ftyp(?!hei|hev|mif1|msf1|avi[fs]|crx)", "mp4", "audio/mp4"),  # not photographs
         (rb"#!AMR", "amr", "audio/amr"),
         (rb"caff", "caf", "audio/x-caf"),
         (rb"\.snd", "au", "audio/basic"),
         (rb"\x30\x26\xb2\x75", "wma", "audio/x-ms-wma"),
+        (rb"RIFF.{4}AVI ", "avi", "video/x-msvideo"),
+        (rb"FLV\x01", "flv", "video/x-flv"),
+        (rb"\x00\x00\x01\xba", "mpg", "video/mpeg"),
+        (rb"G.{187}G", "ts", "video/mp2t"),
+        (rb"\x0b\x77", "ac3", "audio/ac3"),
         # Both begin with eleven or twelve set bits; of AAC the two after are the "layer" 0.
         (rb"\xff[\xf0\xf1\xf8\xf9]", "aac", "audio/aac"),
-        (rb"ID3|\xff[\xe2-\xff]", "mp3", "audio/mpeg"),
+        (rb"ID3|\xff[\xe2-\xfd]", "mp3", "audio/mpeg"),  # \xff\xfe begins a text in UTF-16
     )
 ]
 
@@ -49,8 +60,19 @@ def media_type(data: bytes) -> str:
     return _kind(data)[1]
 
 
+def is_known(data: bytes) -> bool:
+    """Whether such a file may be a recording.
+
+    Examples
+    --------
+    >>> is_known(b"plain words")
+    False
+    """
+    return _kind(data) != _UNKNOWN
+
+
 def _kind(data: bytes) -> tuple[str, str]:
     for pattern, ending, media in _KINDS:
-        if pattern.match(data[:128]):
+        if pattern.match(data[:HEAD_BYTES]):
             return ending, media
-    return "bin", "application/octet-stream"
+    return _UNKNOWN

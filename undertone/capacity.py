@@ -212,4 +212,5 @@ def watch_bodies(app: Flask, settings: Settings) -> None:
 
 def n_threads(settings: Settings) -> int:
     """Threads that the server needs, so that whoever comes too many is told so at once."""
-    return settings.threads + settings.waiting + SPARE_THREADS
+    # A live session takes one for as long as it lasts.
+    return settings.threads + settings.waiting + settings.live_sessions + SPARE_THREADS

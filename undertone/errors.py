@@ -6,6 +6,9 @@ application turns them into an answer, always of the shape
 A message is one sentence or two: what arrived, what is needed, what to do.
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 
 class UndertoneError(Exception):
     """Root of all errors whose message may be shown to the user.
@@ -33,6 +36,20 @@ class UndertoneError(Exception):
     def to_dict(self) -> dict[str, str | int]:
         """The body of the JSON answer."""
         return {"error": self.message, "code": self.code, "status": self.status}
+
+    @staticmethod
+    def from_dict(document: dict[str, Any]) -> "UndertoneError":
+        """The inverse of `to_dict`: of the class with this code, where there is one."""
+        known = {kind.code: kind for kind in _tree(UndertoneError)}
+        error = known.get(document["code"], UndertoneError)(str(document["error"]))
+        error.code, error.status = str(document["code"]), int(document["status"])
+        return error
+
+
+def _tree(kind: type[UndertoneError]) -> Iterator[type[UndertoneError]]:
+    for child in kind.__subclasses__():
+        yield from _tree(child)
+    yield kind
 
 
 class SettingsError(UndertoneError):
@@ -139,6 +156,62 @@ class PictureUnavailable(UndertoneError):
 
     status = 404
     code = "picture-unavailable"
+
+
+class UpgradeRequired(UndertoneError):
+    """The address carries WebSockets only."""
+
+    status = 426
+    code = "upgrade-required"
+
+
+class ForeignOrigin(UndertoneError):
+    """A page of another site has opened a WebSocket."""
+
+    status = 403
+    code = "foreign-origin"
+
+
+class TooManyLiveSessions(UndertoneError):
+    """There are as many live sessions as there may be."""
+
+    status = 503
+    code = "too-many-live-sessions"
+
+
+class LiveIdle(UndertoneError):
+    """No sound has come in a live session for too long."""
+
+    status = 408
+    code = "live-idle"
+
+
+class ServerStopping(UndertoneError):
+    """The server is about to end."""
+
+    status = 503
+    code = "server-stopping"
+
+
+class FileUnusable(UndertoneError):
+    """A file on this machine cannot be read or written."""
+
+    status = 422
+    code = "file-unusable"
+
+
+class ServerUnreachable(UndertoneError):
+    """There is no answer from another Undertone."""
+
+    status = 504
+    code = "server-unreachable"
+
+
+class ServerAnswerUnusable(UndertoneError):
+    """What answers does not answer as Undertone does."""
+
+    status = 502
+    code = "server-answer-unusable"
 
 
 class AudioError(UndertoneError):

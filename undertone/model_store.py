@@ -78,6 +78,10 @@ class ModelInfo:
         content = json.dumps([self.files, asdict(self.calibration)], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:12]
 
+    def is_guess(self, confidence: float, n_labels: int) -> bool:
+        """Whether an answer of this confidence, of so many emotions, is no more than a guess."""
+        return confidence < self.uncertain_below[str(n_labels)]
+
 
 def installed_models(models_dir: Path = MODELS_DIR) -> list[str]:
     """Names of the models that are there, sorted."""

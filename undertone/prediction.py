@@ -2,7 +2,7 @@
 
 import base64
 import zlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -158,15 +158,15 @@ class Analysis:
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> "Analysis":
-        """The inverse of `to_dict`."""
+        """The inverse of `to_dict`; what later versions may add to it is ignored."""
 
-        def prediction(fields: dict[str, Any]) -> Prediction:
-            return Prediction(**{k: v for k, v in fields.items() if k != "sentiment"})
+        def prediction(document: dict[str, Any]) -> Prediction:
+            return Prediction(**_known(Prediction, document))
 
         spectrogram = document.get("spectrogram")
         return cls(
             **{
-                **document,
+                **_known(cls, document),
                 "created_at": datetime.fromisoformat(document["created_at"]),
                 "prediction": prediction(document["prediction"]),
                 "segments": tuple(
@@ -177,3 +177,8 @@ class Analysis:
                 "spectrogram": spectrogram and MelSpectrogram.from_dict(spectrogram),
             }
         )
+
+
+def _known(kind: type, document: dict[str, Any]) -> dict[str, Any]:
+    """The part of a document that a dataclass has fields for."""
+    return {item.name: document[item.name] for item in fields(kind) if item.name in document}

@@ -129,6 +129,9 @@ class Settings:
     data_dir: Path = _setting(
         ROOT / "data", _path, "the only folder written to at run time (history)"
     )
+    live_sessions: int = _setting(
+        4, _number(int, 0, 256), "live sessions at the same time, beside the requests"
+    )
     model: str = _setting("encoder", _text, "model that answers when none is asked for")
     max_upload_mb: float = _setting(
         50.0, _number(float, 0.001, 10_000), "largest file accepted, in MiB"

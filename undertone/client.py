@@ -1,0 +1,191 @@
+"""A client: recordings to an Undertone elsewhere, its answers as the types used here.
+
+The rule: a server's error is raised as the class it was raised as there.
+"""
+
+import json
+from pathlib import Path
+from typing import IO, Any
+
+import urllib3
+
+from undertone import __version__
+from undertone.errors import (
+    BadRequest,
+    FileUnusable,
+    ServerAnswerUnusable,
+    ServerUnreachable,
+    UndertoneError,
+)
+from undertone.prediction import Analysis
+
+# A request is sent again where no connection came about, and where the server says when to try
+# again. Not where an answer is awaited in vain: the recording may have been analysed.
+RETRY = urllib3.Retry(
+    total=8,
+    connect=2,
+    read=0,
+    redirect=2,
+    status=5,
+    other=0,
+    allowed_methods=None,
+    backoff_factor=0.5,
+    retry_after_max=60,
+    raise_on_status=False,
+)
+
+Recording = bytes | str | Path | IO[bytes]
+
+
+class Client:
+    """An Undertone server; safe to use from many threads.
+
+    Parameters
+    ----------
+    url : str
+        Where it is, such as ``http://127.0.0.1:5000``.
+    key : str, optional
+        Sent as ``Authorization: Bearer``.
+    timeout_s : float > 0
+        How long an answer may take.
+
+    Raises
+    ------
+    BadRequest
+        The URL is none.
+
+    Examples
+    --------
+    >>> client = Client("http://127.0.0.1:5000")
+    >>> analysis = client.analyse("clip.wav")  # doctest: +SKIP
+    >>> analysis.prediction.label, analysis.prediction.confidence  # doctest: +SKIP
+    ('happy', 0.87)
+    """
+
+    def __init__(self, url: str, key: str | None = None, timeout_s: float = 300.0) -> None:
+        self._url = _checked(url)
+        headers = {"Accept": "application/json", "User-Agent": f"undertone/{__version__}"}
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
+        self._pool = urllib3.PoolManager(
+            maxsize=64,
+            headers=headers,
+            retries=RETRY,
+            timeout=urllib3.Timeout(connect=10.0, read=timeout_s),
+        )
+
+    def analyse(
+        self,
+        recording: Recording,
+        filename: str | None = None,
+        model: str | None = None,
+        labels: int | None = None,
+    ) -> Analysis:
+        """What the server hears in a recording.
+
+        Parameters
+        ----------
+        recording : bytes, str, Path or binary file
+            Its bytes, the path of a file, or an open file.
+        filename : str, optional
+            What it is called; by default what the file is called.
+        model : str, optional
+            The server's default model if not given.
+        labels : {7, 8, 6}, optional
+            Set of emotions to answer in.
+
+        Raises
+        ------
+        FileUnusable
+            The file cannot be read.
+        ServerUnreachable, ServerAnswerUnusable
+            There is no server, or none of Undertone.
+        UndertoneError
+            Whatever the server raised, of the same class.
+        """
+        data, own_name = _read(recording)
+        name = (filename or own_name).encode("utf-8", "replace").decode()
+        fields: dict[str, Any] = {"file": (name, data, "application/octet-stream")}
+        fields |= {"model": model} if model else {}
+        fields |= {"labels": str(labels)} if labels else {}
+        # The form's own address: it leads to the whole analysis.
+        document = self._json("POST", "/result", fields=fields)
+        try:
+            return Analysis.from_dict(document)
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            raise self._unusable("an analysis that cannot be read") from error
+
+    def models(self) -> list[str]:
+        """Names of the server's models, the one that answers by default first.
+
+        Raises
+        ------
+        UndertoneError
+            As for `analyse`.
+        """
+        document = self._json("GET", "/models/info")
+        try:
+            names = [str(info["name"]) for info in document["models"]]
+            return sorted(names, key=lambda name: name != document["name"])
+        except (TypeError, KeyError) as error:
+            raise self._unusable("no list of models") from error
+
+    def _json(self, method: str, path: str, **what: Any) -> Any:
+        body = self._get_bytes(method, path, **what)
+        try:
+            return json.loads(body)
+        except ValueError as error:
+            raise self._unusable("no JSON") from error
+
+    def _get_bytes(self, method: str, path: str, **what: Any) -> bytes:
+        """The body of an answer that is no error."""
+        try:
+            response = self._pool.request(method, self._url + path, **what)
+        except urllib3.exceptions.HTTPError as error:
+            raise ServerUnreachable(
+                f"{self._url} does not answer ({_reason(error)}). Is the address right, and the "
+                "server running?"
+            ) from error
+        if response.status < 400:
+            return response.data
+        try:
+            told = UndertoneError.from_dict(json.loads(response.data))
+        except (TypeError, KeyError, ValueError):
+            raise self._unusable(f"{response.status} {response.reason}") from None
+        raise told
+
+    def _unusable(self, what: str) -> ServerAnswerUnusable:
+        return ServerAnswerUnusable(
+            f"{self._url} answers with {what}, which an Undertone of this version would not. "
+            "Is the address right?"
+        )
+
+
+def _checked(url: str) -> str:
+    """The URL without the slash at its end."""
+    try:
+        parsed = urllib3.util.parse_url(url)
+    except urllib3.exceptions.LocationParseError:
+        parsed = urllib3.util.Url()
+    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.query:
+        raise BadRequest(
+            f"{url[:80]!r} is no address of a server; it takes one such as http://127.0.0.1:5000."
+        )
+    return url.rstrip("/")
+
+
+def _read(recording: Recording) -> tuple[bytes, str]:
+    """Bytes and name of a recording."""
+    if isinstance(recording, bytes):
+        return recording, "recording"
+    if isinstance(recording, str | Path):
+        try:
+            return Path(recording).read_bytes(), Path(recording).name
+        except OSError as error:
+            raise FileUnusable(f"{recording} cannot be read: {error.strerror}.") from error
+    return recording.read(), Path(str(getattr(recording, "name", "recording"))).name
+
+
+def _reason(error: urllib3.exceptions.HTTPError) -> str:
+    """What is behind an error of urllib3, which wraps the reason in the request."""
+    return str(getattr(error, "reason", None) or error).rpartition(": ")[2]
