@@ -7,6 +7,7 @@ other WSGI servers.
 import logging
 import os
 import re
+import signal
 import sys
 from typing import Any
 
@@ -46,6 +47,8 @@ from undertone.emotions import EMOTIONS
 from undertone.errors import AnalysisNotFound, BadRequest, KeyNeeded, StoreError, UndertoneError
 from undertone.history import History
 from undertone.isolation import Decoders
+from undertone.jobs import views as job_views
+from undertone.jobs.desk import open_desk
 from undertone.keys import KeyRing
 from undertone.model_store import installed_models, load_info
 from undertone.pictures import Pictures
@@ -105,19 +108,19 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # keep the model's label order
     sheets.prepare(settings.data_dir / "matplotlib")
     load_info(settings.model)  # a default model that is not there stops the start
-    app.extensions["undertone"] = Analyzer(
+    analyzer = Analyzer(
         recognizers={name: EmotionRecognizer(name) for name in installed_models()},
         default_model=settings.model,
         history=History(settings.store_url),
         max_duration_s=settings.max_duration_s,
         decode=Decoders(settings.decoders).decode if settings.decoders else decode,
     )
+    app.extensions["undertone"] = analyzer
     app.extensions["undertone.pictures"] = Pictures()
     app.extensions["undertone.turns"] = capacity.Turns(settings.threads, settings.waiting)
-    app.register_blueprint(api.bp)
-    app.register_blueprint(picture_views.bp)
-    app.register_blueprint(report_views.bp)
-    app.register_blueprint(api_docs.bp)
+    app.extensions["undertone.jobs"] = open_desk(settings, analyzer)
+    for views in (api, picture_views, report_views, api_docs, job_views):
+        app.register_blueprint(views.bp)
     _register_pages(app)
     _register_errors(app)
     app.after_request(_secure)
@@ -244,6 +247,26 @@ def _secure(response: Response) -> Response:
     return response
 
 
+# Less than gunicorn waits for requests that are in progress.
+JOB_PATIENCE_S = 15.0
+
+
+def _stop_jobs_when_asked(worker: Any) -> None:
+    """Let jobs know of SIGTERM as soon as gunicorn does, not when the last request is answered."""
+    usual: Any = signal.getsignal(signal.SIGTERM)
+
+    def stop(number: int, frame: Any) -> None:
+        worker.wsgi.extensions["undertone.jobs"].engine.begin_stop(JOB_PATIENCE_S)
+        usual(number, frame)
+
+    signal.signal(signal.SIGTERM, stop)
+
+
+def _stop_jobs(_server: Any, worker: Any) -> None:
+    if worker.booted:
+        worker.wsgi.extensions["undertone.jobs"].engine.stop()
+
+
 def serve(settings: Settings) -> None:
     """Serve until stopped, on gunicorn with one process and several threads.
 
@@ -267,6 +290,8 @@ def serve(settings: Settings) -> None:
                 "graceful_timeout": 30,
                 "reload": settings.debug,
                 "logconfig_dict": logs.configuration(settings.log_format, settings.debug),
+                "post_worker_init": _stop_jobs_when_asked,
+                "worker_exit": _stop_jobs,
             }
             for name, value in options.items():
                 self.cfg.set(name, value)
