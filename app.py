@@ -140,8 +140,10 @@ def _register_pages(app: Flask) -> None:
 
     @app.post("/result")
     def result() -> BaseResponse | tuple[str, int]:
-        """Analyse the form's recording; on failure say why beside the form."""
+        """Analyse the form's recording, or several as a job; on failure say why beside the form."""
         try:
+            if wants_html() and (job := job_views.add_chosen()):
+                return redirect(url_for("jobs.show", job_id=job.id), 303)
             analysis = analyse_page_form()
         except UndertoneError as error:
             if not wants_html():

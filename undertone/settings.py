@@ -239,6 +239,11 @@ class Settings:
         return int(self.max_upload_mb * MIB)
 
     @property
+    def max_job_bytes(self) -> int:
+        """Most of one job's recordings together, in bytes."""
+        return int(self.job_mb * MIB)
+
+    @property
     def store_url(self) -> str:
         """SQLAlchemy URL of the history."""
         return self.database_url or f"sqlite:///{self.data_dir / 'undertone.sqlite3'}"

@@ -276,3 +276,39 @@ def test_webhooks_that_are_refused(idle: FlaskClient, settings: Settings) -> Non
         response = idle.post("/jobs", **recordings((b"x", "a.wav"), webhook=url))
         assert_error(response, 400, "webhook-refused")
     assert not list((settings.data_dir / "jobs").iterdir())
+
+
+def test_several_files_in_the_pages_form(idle: FlaskClient, settings: Settings) -> None:
+    """As a browser without a script sends them."""
+    response = idle.post(
+        "/result", **recordings((b"a", "a.wav"), (b"b", "b.wav"), labels="8"), headers=BROWSER
+    )
+    assert response.status_code == 303
+    job = idle.get(response.headers["Location"]).get_json()
+    assert [item["filename"] for item in job["items"]] == ["a.wav", "b.wav"]
+    assert job["labels"] == 8
+    page = idle.get(response.headers["Location"], headers=BROWSER).get_data(as_text=True)
+    assert '<noscript><meta http-equiv="refresh"' in page
+
+    for choice, status in (({"model": "none"}, 400), ({"labels": "9"}, 400)):
+        sent = recordings((b"a", "a.wav"), (b"b", "b.wav"), **choice)
+        response = idle.post("/result", **sent, headers=BROWSER)
+        assert response.status_code == status
+        assert 'action="/result"' in response.get_data(as_text=True)
+    sent = recordings((bytes(600_000), "a.wav"), (bytes(600_000), "b.wav"))
+    response = idle.post("/result", **sent, headers=BROWSER)
+    assert response.status_code == 413
+    assert 'action="/result"' in response.get_data(as_text=True)
+    assert idle.get("/jobs").get_json()["total"] == 1
+    assert len(waiting_files(settings)) == 2
+
+
+def test_a_job_is_received_without_holding_it_in_memory(settings: Settings) -> None:
+    """More than may be held of all requests together goes by, because it goes to the disk."""
+    little = {"max_upload_mb": 0.5, "uploads_mb": 1.0, "job_threads": 0}
+    application = create_app(Settings(**{**vars(settings), **little}))
+    files = [(bytes(500_000), f"{n}.wav") for n in range(4)]
+    response = application.test_client().post("/jobs", **recordings(*files))
+    application.extensions["undertone"].history.close()
+    assert response.status_code == 202
+    assert [path.stat().st_size for path in waiting_files(settings)] == [500_000] * 4

@@ -1,6 +1,6 @@
 """Desk: where the web brings jobs and asks after them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -8,7 +8,7 @@ from undertone.analysis import Analyzer
 from undertone.errors import FileTooLarge
 from undertone.file_names import display_name
 from undertone.jobs.claims import Claims
-from undertone.jobs.files import Draft, Upload, WaitingFiles
+from undertone.jobs.files import Draft, Upload, WaitingFiles, nothing
 from undertone.jobs.in_process import InProcess
 from undertone.jobs.job import Job
 from undertone.jobs.runner import Runner
@@ -56,8 +56,13 @@ class Desk:
         self._files = files
         self._webhooks = webhooks
 
-    def draft(self) -> Draft:
+    def draft(self, let_go: Callable[[], None] = nothing) -> Draft:
         """A place for the recordings of a new job.
+
+        Parameters
+        ----------
+        let_go : callable, optional
+            Called when what came is no longer in memory.
 
         Raises
         ------
@@ -70,8 +75,9 @@ class Desk:
         return Draft(
             self._files.folder,
             self._settings.job_files,
-            int(self._settings.job_mb * MIB),
+            self._settings.max_job_bytes,
             self._settings.max_upload_bytes,
+            let_go,
         )
 
     def submit(

@@ -21,6 +21,10 @@ ORPHAN_AGE_S = 24 * 3600
 MIB = 1024 * 1024
 
 
+def nothing() -> None:
+    """Do nothing."""
+
+
 class Upload(io.FileIO):
     """A recording on its way into a file.
 
@@ -32,12 +36,20 @@ class Upload(io.FileIO):
         How many came; of too many, none is kept.
     """
 
-    def __init__(self, path: Path, number: int, max_bytes: int, note: Callable[[int], None]):
+    def __init__(
+        self,
+        path: Path,
+        number: int,
+        max_bytes: int,
+        note: Callable[[int], None],
+        let_go: Callable[[], None],
+    ) -> None:
         super().__init__(path, "x+")
         self.number = number
         self.n_bytes = 0
         self._max_bytes = max_bytes
         self._note = note
+        self._let_go = let_go
 
     @property
     def is_too_large(self) -> bool:
@@ -55,6 +67,7 @@ class Upload(io.FileIO):
             view = memoryview(part)
             while view:
                 view = view[super().write(view) :]
+        self._let_go()
         return len(part)
 
     def settle(self) -> None:
@@ -74,6 +87,8 @@ class Draft:
         Of the whole job.
     max_file_bytes : int
         Of one recording.
+    let_go : callable, optional
+        Called when what came is no longer in memory.
 
     Attributes
     ----------
@@ -81,11 +96,19 @@ class Draft:
         Not to be guessed.
     """
 
-    def __init__(self, folder: Path, max_files: int, max_bytes: int, max_file_bytes: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        max_files: int,
+        max_bytes: int,
+        max_file_bytes: int,
+        let_go: Callable[[], None] = nothing,
+    ) -> None:
         self.job_id = secrets.token_urlsafe(16)
         self._folder = folder / self.job_id
         self._max_files, self._max_bytes = max_files, max_bytes
         self._max_file_bytes = max_file_bytes
+        self._let_go = let_go
         self._uploads: list[Upload] = []
         self._n_bytes = 0
         with _store_errors():
@@ -108,7 +131,8 @@ class Draft:
                 "Send them as several jobs."
             )
         with _store_errors():
-            upload = Upload(self._folder / str(number), number, self._max_file_bytes, self._note)
+            path = self._folder / str(number)
+            upload = Upload(path, number, self._max_file_bytes, self._note, self._let_go)
         self._uploads.append(upload)
         return upload
 

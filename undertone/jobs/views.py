@@ -1,12 +1,13 @@
 """The calls about jobs, for programs and as pages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, cast
 
 from flask import (
     Blueprint,
     current_app,
+    g,
     jsonify,
     make_response,
     redirect,
@@ -31,18 +32,18 @@ from undertone.errors import (
     WebhookRefused,
 )
 from undertone.jobs.desk import Desk
-from undertone.jobs.files import Draft
+from undertone.jobs.files import Draft, Upload
 from undertone.jobs.job import Job
 from undertone.jobs.models import JobAnswer, JobForm, JobsAnswer, JobsQuery
 from undertone.listing import Cursor
 from undertone.openapi import Answers, spec
 from undertone.request_models import Choice
-from undertone.settings import MIB
 from undertone.web import InMemoryRequest, analyzer, given, too_large, wants_html
 
 View = Callable[..., Any]
-# Room for the form's other fields.
-FIELDS_BYTES = 64 * 1024
+# Room for the form's other fields; werkzeug also counts what it has read of a file and not yet
+# passed on, some 64 kB.
+FIELDS_BYTES = 512 * 1024
 bp = Blueprint("jobs", __name__)
 
 
@@ -58,11 +59,11 @@ def _into_files(view: View) -> View:
     @wraps(view)
     def receiving(**arguments: Any) -> Any:
         settings = current_app.config["SETTINGS"]
-        draft = desk().draft()
+        draft = desk().draft(g.body.let_go)
         try:
             incoming = cast(InMemoryRequest, request)
             incoming.open_upload = draft.open
-            incoming.max_content_length = int(settings.job_mb * MIB) + FIELDS_BYTES
+            incoming.max_content_length = settings.max_job_bytes + FIELDS_BYTES
             incoming.max_form_memory_size = FIELDS_BYTES
             incoming.max_form_parts = settings.job_files + 100
             return view(draft=draft, **arguments)
@@ -96,21 +97,59 @@ def add(draft: Draft) -> Response:
     form, query = given().form, given().query
     if form is None:  # it came as another type
         raise JobForm.missing()
-    settings = current_app.config["SETTINGS"]
-    job = desk().submit(
-        draft,
-        [(file.filename or "recording", file.stream) for file in form.file],
-        analyzer().choose(query.model or form.model),
-        query.labels or form.labels or DEFAULT_LABEL_SET,
-        form.webhook,
-        too_large(settings.max_upload_bytes),
-    )
+    uploads = [(file.filename or "recording", file.stream) for file in form.file]
+    job = _submit(draft, uploads, query, form, form.webhook)
     if wants_html():
         return redirect(url_for("jobs.show", job_id=job.id), 303)
     response = _answer(job)
     response.status_code = 202
     response.headers["Location"] = url_for("jobs.show", job_id=job.id)
     return response
+
+
+def add_chosen() -> Job | None:
+    """The job of the page's form, sent without a script; None unless several files were chosen.
+
+    Raises
+    ------
+    UndertoneError
+        As for `add`.
+    """
+    try:
+        files = [file for file in request.files.getlist("file") if file.filename]
+    except RequestEntityTooLarge:
+        return None  # who takes it for one recording says how large it may be
+    if len(files) < 2:
+        return None
+    draft = desk().draft()
+    try:
+        uploads = []
+        for file in files:
+            upload = draft.open()
+            upload.write(file.read())
+            uploads.append((str(file.filename), upload))
+        query, form = (Choice.model_validate(d.to_dict()) for d in (request.args, request.form))
+        return _submit(draft, uploads, query, form)
+    except BaseException:
+        draft.discard()
+        raise
+
+
+def _submit(
+    draft: Draft,
+    uploads: Sequence[tuple[str, Upload]],
+    query: Choice,
+    form: Choice,
+    webhook: str = "",
+) -> Job:
+    return desk().submit(
+        draft,
+        uploads,
+        analyzer().choose(query.model or form.model),
+        query.labels or form.labels or DEFAULT_LABEL_SET,
+        webhook,
+        too_large(current_app.config["SETTINGS"].max_upload_bytes),
+    )
 
 
 @bp.get("/jobs")
