@@ -7,6 +7,7 @@ other WSGI servers.
 import logging
 import os
 import re
+import signal
 import sys
 from typing import Any
 
@@ -47,6 +48,8 @@ from undertone.emotions import EMOTIONS
 from undertone.errors import AnalysisNotFound, BadRequest, KeyNeeded, StoreError, UndertoneError
 from undertone.history import History
 from undertone.isolation import Decoders
+from undertone.jobs import views as job_views
+from undertone.jobs.desk import open_desk
 from undertone.keys import KeyRing
 from undertone.model_store import installed_models, load_info
 from undertone.pictures import Pictures
@@ -106,21 +109,20 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # keep the model's label order
     sheets.prepare(settings.data_dir / "matplotlib")
     load_info(settings.model)  # a default model that is not there stops the start
-    app.extensions["undertone"] = Analyzer(
+    analyzer = Analyzer(
         recognizers={name: EmotionRecognizer(name) for name in installed_models()},
         default_model=settings.model,
         history=History(settings.store_url),
         max_duration_s=settings.max_duration_s,
         decode=Decoders(settings.decoders).decode if settings.decoders else decode,
     )
+    app.extensions["undertone"] = analyzer
     app.extensions["undertone.pictures"] = Pictures()
     app.extensions["undertone.turns"] = capacity.Turns(settings.threads, settings.waiting)
     app.extensions["undertone.live"] = live.LiveSessions(settings.live_sessions)
-    app.register_blueprint(api.bp)
-    app.register_blueprint(picture_views.bp)
-    app.register_blueprint(report_views.bp)
-    app.register_blueprint(api_docs.bp)
-    app.register_blueprint(live.bp)
+    app.extensions["undertone.jobs"] = open_desk(settings, analyzer)
+    for views in (api, picture_views, report_views, api_docs, live, job_views):
+        app.register_blueprint(views.bp)
     _register_pages(app)
     _register_errors(app)
     app.after_request(_secure)
@@ -140,8 +142,10 @@ def _register_pages(app: Flask) -> None:
 
     @app.post("/result")
     def result() -> BaseResponse | tuple[str, int]:
-        """Analyse the form's recording; on failure say why beside the form."""
+        """Analyse the form's recording, or several as a job; on failure say why beside the form."""
         try:
+            if wants_html() and (job := job_views.add_chosen()):
+                return redirect(url_for("jobs.show", job_id=job.id), 303)
             analysis = analyse_page_form()
         except UndertoneError as error:
             if not wants_html():
@@ -247,6 +251,28 @@ def _secure(response: Response) -> Response:
     return response
 
 
+# Less than gunicorn waits for requests that are in progress.
+JOB_PATIENCE_S = 15.0
+
+
+def _tell_of_the_end(worker: Any) -> None:
+    """Let live sessions and jobs know of SIGTERM as soon as gunicorn does; it waits for others."""
+    sessions: live.LiveSessions = worker.wsgi.extensions["undertone.live"]
+    sessions.is_stopping = lambda: not worker.alive
+    usual: Any = signal.getsignal(signal.SIGTERM)
+
+    def stop(number: int, frame: Any) -> None:
+        worker.wsgi.extensions["undertone.jobs"].engine.begin_stop(JOB_PATIENCE_S)
+        usual(number, frame)
+
+    signal.signal(signal.SIGTERM, stop)
+
+
+def _stop_jobs(_server: Any, worker: Any) -> None:
+    if worker.booted:
+        worker.wsgi.extensions["undertone.jobs"].engine.stop()
+
+
 def serve(settings: Settings) -> None:
     """Serve until stopped, on gunicorn with one process and several threads.
 
@@ -264,24 +290,20 @@ def serve(settings: Settings) -> None:
                 "worker_class": Worker,
                 "workers": 1,
                 "threads": capacity.n_threads(settings),
-                "post_worker_init": _tell_live_sessions,
                 "worker_tmp_dir": str(settings.data_dir),
                 "control_socket_disable": True,  # it would lie in the home folder
                 "timeout": 120,
                 "graceful_timeout": 30,
                 "reload": settings.debug,
                 "logconfig_dict": logs.configuration(settings.log_format, settings.debug),
+                "post_worker_init": _tell_of_the_end,
+                "worker_exit": _stop_jobs,
             }
             for name, value in options.items():
                 self.cfg.set(name, value)
 
         def load(self) -> Flask:
             return create_app(settings)
-
-    def _tell_live_sessions(worker: Any) -> None:
-        """Let them see that the server has been asked to end; it waits for those who do not."""
-        sessions: live.LiveSessions = worker.wsgi.extensions["undertone.live"]
-        sessions.is_stopping = lambda: not worker.alive
 
     # Said here in a sentence; inside the worker it would be a traceback of the server's.
     load_info(settings.model)

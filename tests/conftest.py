@@ -57,6 +57,7 @@ def settings(tmp_path: Path) -> Settings:
 def app(settings: Settings) -> Iterator[Flask]:
     application = create_app(settings)
     yield application
+    application.extensions["undertone.jobs"].engine.stop()
     application.extensions["undertone"].history.close()
 
 

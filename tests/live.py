@@ -46,13 +46,15 @@ class Server:
 
 
 @contextmanager
-def running_server(data_dir: Path, **settings: str) -> Iterator[Server]:
-    """``python app.py`` on a free port until the block ends.
+def running_server(data_dir: Path, port: int = 0, **settings: str) -> Iterator[Server]:
+    """``python app.py`` until the block ends.
 
     Parameters
     ----------
     data_dir : Path
         For its history, and for what it prints.
+    port : int, optional
+        A free one if not given.
     **settings : str
         More environment variables.
 
@@ -61,9 +63,10 @@ def running_server(data_dir: Path, **settings: str) -> Iterator[Server]:
     RuntimeError
         It ended or did not become healthy; the message holds what it printed.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    if not port:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
     environ = {
         **os.environ,
         "UNDERTONE_HOST": "127.0.0.1",

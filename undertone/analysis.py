@@ -1,7 +1,7 @@
 """The one path from the bytes of a recording to an analysis, stored or not."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +17,8 @@ from undertone.speech import Speech, find_speech
 from undertone.voice_profile import profile
 
 if TYPE_CHECKING:  # who only listens needs no database
+    from sqlalchemy import Connection
+
     from undertone.history import History
 
 
@@ -101,8 +103,9 @@ class Listener:
         audio = self.decode(
             data, max_duration_s=self.max_duration_s, progress=part(progress, 0, 0.05)
         )
-        speech = find_speech(audio, part(progress, 0.05, 0.3))
-        heard = recognizer.listen(audio, speech, n_labels, part(progress, 0.3, 1))
+        speech = find_speech(audio, part(progress, 0.05, 0.25))
+        measured = profile(audio, speech, part(progress, 0.25, 0.45))
+        heard = recognizer.listen(audio, speech, n_labels, part(progress, 0.45, 1))
         prediction, segments = heard
         return Analysis(
             id=secrets.token_urlsafe(16),
@@ -114,26 +117,27 @@ class Listener:
             segments=segments,
             envelope=tuple(round(peak, 3) for peak in envelope(audio)),
             model_id=recognizer.info.id,
-            profile=profile(audio, speech),
+            profile=measured,
             spectrogram=mel_spectrogram(audio),
         )
 
     def recognizer(self, model: str | None = None) -> Recognizer:
-        """The recogniser with this model, by default the default one.
+        """The recogniser with this model, by default the default one; see `choose`."""
+        return self.recognizers[self.choose(model)]
+
+    def choose(self, model: str | None) -> str:
+        """Name of the model that answers when this one, or none, is asked for.
 
         Raises
         ------
         UnknownModel
-            There is none.
+            There is no such model.
         """
         name = model or self.default_model
-        try:
-            return self.recognizers[name]
-        except KeyError:
+        if name not in self.recognizers:
             known = ", ".join(sorted(self.recognizers))
-            raise UnknownModel(
-                f"There is no model named {name[:40]!r}; installed: {known}."
-            ) from None
+            raise UnknownModel(f"There is no model named {name[:40]!r}; installed: {known}.")
+        return name
 
 
 class Analyzer(Listener):
@@ -163,8 +167,10 @@ class Analyzer(Listener):
         filename: str,
         model: str | None = None,
         n_labels: int = DEFAULT_LABEL_SET,
+        progress: Progress = nobody,
+        together_with: Callable[["Connection", str], None] | None = None,
     ) -> Analysis:
-        """What `hear` says, stored.
+        """What `hear` says, stored; `together_with` is as for `History.add`.
 
         Raises
         ------
@@ -173,6 +179,6 @@ class Analyzer(Listener):
         StoreError
             The history cannot be written.
         """
-        analysis = self.hear(data, filename, model, n_labels)
-        self.history.add(analysis)
+        analysis = self.hear(data, filename, model, n_labels, progress)
+        self.history.add(analysis, together_with)
         return analysis

@@ -127,7 +127,8 @@ def _operation(
     schemas: "_Schemas", server_url: str, method: str, path: str, told: dict[str, Any]
 ) -> Operation:
     body_type, body = _content(told.get("requestBody", {}))
-    answer_type, answer = _content(told["responses"]["200"])
+    good = next(answer for status, answer in told["responses"].items() if status.startswith("2"))
+    answer_type, answer = _content(good)
     properties = schemas.resolved(body).get("properties", {})
     example = Example(
         method, server_url + path, bool(told["security"]), body_type, properties, answer_type

@@ -138,6 +138,7 @@ class Body:
 
     def __init__(self, stream: IO[bytes], budget: Budget, socket: Any = None) -> None:
         self.n_held = 0
+        self._n_read = 0
         self._stream = stream
         self._budget = budget
         self._socket = socket
@@ -154,7 +155,7 @@ class Body:
             They do not come, or too slowly.
         """
         passed_s = time.monotonic() - self._began_s
-        allowed_s = deadlines.patience_s + self.n_held / SLOWEST_BYTES_PER_S
+        allowed_s = deadlines.patience_s + self._n_read / SLOWEST_BYTES_PER_S
         if self._socket:
             deadlines.set(self._socket, allowed_s - passed_s)
         try:
@@ -165,6 +166,7 @@ class Body:
             raise TooSlow("The recording came too slowly, or stopped on the way. Send it again.")
         self._budget.take(len(data))
         self.n_held += len(data)
+        self._n_read += len(data)
         return data
 
     def discard(self) -> None:

@@ -214,6 +214,60 @@ class ServerAnswerUnusable(UndertoneError):
     code = "server-answer-unusable"
 
 
+class JobNotFound(UndertoneError):
+    """No job has this id."""
+
+    status = 404
+    code = "job-not-found"
+
+
+class TooManyFiles(UndertoneError):
+    """More recordings came at once than a job may have."""
+
+    status = 413
+    code = "too-many-files"
+
+
+class JobTooLarge(UndertoneError):
+    """The recordings of a job have more bytes together than allowed."""
+
+    status = 413
+    code = "job-too-large"
+
+
+class QueueFull(UndertoneError):
+    """So many recordings wait that no more are taken for now."""
+
+    status = 503
+    code = "queue-full"
+    retry_after_s = 60
+
+
+class WebhookRefused(BadRequest):
+    """The address to be told when a job is over cannot be used."""
+
+    code = "webhook-refused"
+
+
+class Abandoned(UndertoneError):
+    """An analysis was ended on the way, because nobody wants its result from here any more."""
+
+    status = 409
+    code = "abandoned"
+
+
+class SetAside(UndertoneError):
+    """A recording is not tried again: whatever program analysed it ended."""
+
+    code = "set-aside"
+
+
+class RecordingLost(UndertoneError):
+    """The recording of a job is not where it was put."""
+
+    code = "recording-lost"
+
+
 class AudioError(UndertoneError):
     """The recording cannot be analysed as it is."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, delete, func, insert, select
 
 from undertone.database import open_engine, reading, writing
 from undertone.errors import AnalysisNotFound
@@ -51,8 +51,22 @@ class History:
             self.close()
             raise
 
-    def add(self, analysis: Analysis) -> None:
+    @property
+    def engine(self) -> Engine:
+        """The database, for those who store other things beside it."""
+        return self._engine
+
+    def add(
+        self, analysis: Analysis, together_with: Callable[[Connection, str], None] | None = None
+    ) -> None:
         """Store an analysis; on return it is durable.
+
+        Parameters
+        ----------
+        analysis : Analysis
+        together_with : callable, optional
+            Takes the connection and the analysis's id, and writes more in the same transaction;
+            if it raises, nothing is stored.
 
         Raises
         ------
@@ -67,6 +81,8 @@ class History:
             connection.execute(
                 insert(documents).values(id=analysis.id, document=document, spectrogram=packed)
             )
+            if together_with:
+                together_with(connection, analysis.id)
 
     def get(self, analysis_id: str) -> Analysis:
         """The analysis with this id.

@@ -27,6 +27,8 @@ from undertone.errors import (
 OF_ALL = (WrongHost, TooSlow)
 OF_GUARDED = (KeyNeeded, TooManyRequests)
 
+NO_CONTENT = "204"
+
 
 def _refuse(
     _request: Any, _response: Any, error: Exception | None, _instance: Any, _adapter: Any
@@ -42,7 +44,8 @@ class _Plugin(FlaskPlugin):
     """spectree's own, but a response that a view has made itself goes out as it is."""
 
     def parse_path(self, route: Any, path_parameter_descriptions: Any) -> tuple[str, list[Any]]:
-        told = {"analysis_id": "As answers have it in `id`.", **(path_parameter_descriptions or {})}
+        an_id = "As answers have it in `id`."
+        told = {"analysis_id": an_id, "job_id": an_id, **(path_parameter_descriptions or {})}
         parsed: tuple[str, list[Any]] = super().parse_path(route, told)
         return parsed
 
@@ -81,33 +84,39 @@ class Answers(Response):
 
     Parameters
     ----------
-    good : type of BaseModel, or str
-        The JSON, or the media type of what is no JSON.
+    good : type of BaseModel, str or None
+        The JSON, or the media type of what is no JSON, or nothing at all.
     *errors : type of UndertoneError
         What can go wrong, beside what may come of any request.
     guarded : bool
         Whether it needs a key where keys are needed.
     **more : type of BaseModel
         Other answers by status, as ``HTTP_503``.
+    status : int
+        When all is well.
     """
 
     def __init__(
         self,
-        good: type[BaseModel] | str,
+        good: type[BaseModel] | str | None,
         *errors: type[UndertoneError],
         guarded: bool = True,
+        status: int = 200,
         **more: type[BaseModel],
     ) -> None:
         self._media_type = good if isinstance(good, str) else "application/json"
+        self._status = str(status)
         model = None if isinstance(good, str) else good
         self._errors = (*errors, *OF_ALL, *(OF_GUARDED if guarded else ()))
-        described = {f"HTTP_{error.status}": ErrorAnswer for error in self._errors}
-        super().__init__(HTTP_200=(model, "All is well."), **described, **more)
+        described: dict[str, Any] = {f"HTTP_{error.status}": ErrorAnswer for error in self._errors}
+        described[f"HTTP_{status}"] = (model, "All is well.")
+        super().__init__(**described, **more)
 
     def generate_spec(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The document's ``responses``: each error with the codes it may have."""
         responses: dict[str, Any] = super().generate_spec(*args, **kwargs)
-        responses["200"].setdefault("content", {self._media_type: {}})
+        if self._status != NO_CONTENT:
+            responses[self._status].setdefault("content", {self._media_type: {}})
         for error in self._errors:
             (content,) = responses[str(error.status)]["content"].values()
             if "$ref" in content["schema"]:

@@ -11,6 +11,7 @@ import soxr
 from numpy.typing import NDArray
 
 from undertone.audio import SAMPLE_RATE, Samples, excerpt
+from undertone.progress import Progress, nobody
 
 FRAMES_PER_S = 100
 LOW_HZ, HIGH_HZ = 65.0, 650.0
@@ -26,13 +27,14 @@ BLOCK_S = 20  # longer recordings in blocks: half an hour at once would need gig
 Floats = NDArray[np.floating]
 
 
-def track_pitch(samples: Samples) -> Floats:
+def track_pitch(samples: Samples, progress: Progress = nobody) -> Floats:
     """Pitch in Hz of frames 10 ms apart [shape=(1 + n // 160,)]; NaN where there is none.
 
     Parameters
     ----------
     samples : np.ndarray [shape=(n,)]
         At 16 kHz.
+    progress : Progress, optional
 
     References
     ----------
@@ -41,12 +43,11 @@ def track_pitch(samples: Samples) -> Floats:
     """
     n_frames = 1 + len(samples) * FRAMES_PER_S // SAMPLE_RATE
     step = BLOCK_S * FRAMES_PER_S
-    return np.concatenate(
-        [
-            _track_block(samples, first, min(step, n_frames - first))
-            for first in range(0, n_frames, step)
-        ]
-    )
+    blocks = []
+    for first in range(0, n_frames, step):
+        progress(first / n_frames)
+        blocks.append(_track_block(samples, first, min(step, n_frames - first)))
+    return np.concatenate(blocks)
 
 
 def steady(pitch_hz: Floats) -> NDArray[np.bool_]:

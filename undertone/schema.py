@@ -1,7 +1,8 @@
-"""The tables of the history, and how a database of any age is brought up to them.
+"""The tables, and how a database of any age is brought up to them.
 
 `analyses` holds what is listed, searched and filtered; `documents` all the rest, which lists never
-touch. A change of the tables is a new file in `migrations/versions/`.
+touch. `jobs`, `job_items` and `webhooks` are what `undertone.jobs` works on. A change of the tables
+is a new file in `migrations/versions/`.
 """
 
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Connection,
@@ -18,6 +20,7 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
@@ -31,7 +34,7 @@ from sqlalchemy.types import TypeDecorator
 from undertone.database import reading, writing
 from undertone.errors import StoreError
 
-HEAD = "0002"  # the newest file in migrations/versions/
+HEAD = "0003"  # the newest file in migrations/versions/
 # The version of a database that was made before there were migrations.
 FIRST = "0001"
 _MIGRATION_LOCK = 0x756E646572  # any number that others do not use
@@ -81,6 +84,51 @@ documents = Table(
     Column("document", JSON, nullable=False),
     Column("spectrogram", LargeBinary),
     PrimaryKeyConstraint("id", name="pk_documents"),
+)
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(64)),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("finished_at", UtcDateTime),
+    Column("state", String(16), nullable=False),
+    Column("model", String, nullable=False),
+    Column("n_labels", Integer, nullable=False),
+    PrimaryKeyConstraint("id", name="pk_jobs"),
+    Index("ix_jobs_listed", "created_at", "id"),
+)
+job_items = Table(
+    "job_items",
+    metadata,
+    Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE")),
+    Column("number", Integer),
+    Column("filename", String, nullable=False),
+    Column("n_bytes", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("turn_at", UtcDateTime, nullable=False),
+    Column("progress", Float, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("claim", String(32)),
+    Column("lease_until", UtcDateTime),
+    # Who deletes an analysis deletes all that is known of the recording.
+    Column("analysis_id", String(64), ForeignKey("analyses.id", ondelete="CASCADE")),
+    Column("error", JSON(none_as_null=True)),
+    PrimaryKeyConstraint("job_id", "number", name="pk_job_items"),
+    Index("ix_job_items_turns", "state", "turn_at"),
+    Index("ix_job_items_analysis", "analysis_id"),
+)
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE")),
+    Column("url", String, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("due_at", UtcDateTime),
+    Column("attempts", Integer, nullable=False),
+    Column("problem", String, nullable=False),
+    PrimaryKeyConstraint("job_id", name="pk_webhooks"),
+    Index("ix_webhooks_due", "state", "due_at"),
 )
 _version = Table("alembic_version", MetaData(), Column("version_num", String(32)))
 

@@ -1,5 +1,7 @@
 """Every setting, typed, read once from the environment, refused by name when wrong."""
 
+import base64
+import binascii
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -78,6 +80,19 @@ def _boolean(value: str) -> bool:
     if value.strip().lower() not in known:
         raise ValueError("one of true, false, 1, 0, yes, no, on, off")
     return known[value.strip().lower()]
+
+
+def _secret(value: str) -> str:
+    """A text of 16 characters or more, ``whsec_`` and base64, or nothing."""
+    secret = value.strip()
+    if secret.startswith("whsec_"):
+        try:
+            base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        except binascii.Error:
+            raise ValueError("base64 after whsec_") from None
+    if secret and len(secret) < 16:
+        raise ValueError("at least 16 characters, or nothing")
+    return secret
 
 
 def _number(kind: Callable[[str], T], least: float, most: float) -> Callable[[str], T]:
@@ -166,6 +181,31 @@ class Settings:
     log_format: str = _setting(
         "plain", _one_of("plain", "json"), "`plain` lines or `json`, one object a line"
     )
+    job_threads: int = _setting(
+        1, _number(int, 0, 64), "recordings of jobs worked on at the same time; 0: none here"
+    )
+    job_files: int = _setting(100, _number(int, 1, 10_000), "recordings in one job")
+    job_mb: float = _setting(
+        500.0, _number(float, 0.001, 100_000), "size of one job's recordings together, in MiB"
+    )
+    job_queue_files: int = _setting(
+        1000, _number(int, 1, 10_000_000), "recordings that wait before no more jobs are taken"
+    )
+    job_queue_mb: float = _setting(
+        5000.0, _number(float, 0.001, 10_000_000), "size of all that wait together, in MiB"
+    )
+    job_attempts: int = _setting(
+        3, _number(int, 1, 100), "how often a recording may end the program that analyses it"
+    )
+    job_lease_s: float = _setting(
+        30.0, _number(float, 2, 3600), "silence after which a job's recording is begun anew"
+    )
+    webhook_secret: str = _setting(
+        "", _secret, "key that webhooks of jobs are signed with; empty: there are none"
+    )
+    webhook_private: bool = _setting(
+        False, _boolean, "whether webhooks may go to this machine and to inner networks"
+    )
     debug: bool = _setting(
         False, _boolean, "reload on changes and log more; never on a public address",
         older="FLASK_DEBUG",
@@ -200,6 +240,11 @@ class Settings:
     def max_upload_bytes(self) -> int:
         """Largest file accepted, in bytes."""
         return int(self.max_upload_mb * MIB)
+
+    @property
+    def max_job_bytes(self) -> int:
+        """Most of one job's recordings together, in bytes."""
+        return int(self.job_mb * MIB)
 
     @property
     def store_url(self) -> str:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from undertone.acoustics import ACTIVE_DB, HOP, PITCH_WINDOW, WINDOW, near_loudest, rates
 from undertone.audio import SAMPLE_RATE, Audio, Samples, excerpt
 from undertone.pitch import steady, track_pitch
+from undertone.progress import Progress, nobody
 from undertone.speech import Stretch
 
 Floats = NDArray[np.floating]
@@ -18,7 +19,9 @@ MIN_VOICED_FRAMES = 20  # 0.2 s: a syllable's vowel
 MIN_SPAN_S = 1.0  # in less, one syllable more or less would make any rate
 
 
-def profile(audio: Audio, speech: tuple[Stretch, ...]) -> dict[str, float]:
+def profile(
+    audio: Audio, speech: tuple[Stretch, ...], progress: Progress = nobody
+) -> dict[str, float]:
     """Pitch, loudness, pace and pauses by name with unit; what cannot be measured is absent.
 
     Parameters
@@ -27,6 +30,7 @@ def profile(audio: Audio, speech: tuple[Stretch, ...]) -> dict[str, float]:
         At 16 kHz.
     speech : tuple of (start_s, end_s)
         Where somebody speaks; what sounds elsewhere does not count.
+    progress : Progress, optional
 
     Returns
     -------
@@ -42,7 +46,7 @@ def profile(audio: Audio, speech: tuple[Stretch, ...]) -> dict[str, float]:
     is_active = near_loudest(level_db, ACTIVE_DB)
     if not is_active.any():
         return {}
-    pitch_hz = track_pitch(audio.samples)
+    pitch_hz = track_pitch(audio.samples, progress)
     is_voiced = is_active & np.isfinite(pitch_hz)
     is_voiced = scipy.ndimage.binary_opening(is_voiced, np.ones(3))
     found = _pitch(pitch_hz[is_active & steady(pitch_hz)]) | _loudness(level_db[is_active])

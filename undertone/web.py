@@ -1,6 +1,7 @@
 """What every view needs of a request: the recording in it, and which answer is wanted."""
 
 import io
+from collections.abc import Callable
 from typing import IO, Any
 
 from flask import Request, Response, after_this_request, current_app, request
@@ -21,7 +22,14 @@ class InMemoryRequest(Request):
 
     Werkzeug puts files over 500 kB into the system's temporary folder; Undertone writes nothing
     outside its data folder, and the size limit bounds the memory.
+
+    Attributes
+    ----------
+    open_upload : callable
+        Where each file goes; a view that takes more than memory should hold puts another here.
     """
+
+    open_upload: Callable[[], IO[bytes]] = io.BytesIO
 
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
         """The body's JSON; one that cannot be read is an error, never the same as none."""
@@ -44,7 +52,7 @@ class InMemoryRequest(Request):
         filename: str | None = None,
         content_length: int | None = None,
     ) -> IO[bytes]:
-        return io.BytesIO()
+        return self.open_upload()
 
 
 def room_for_base64() -> None:

@@ -1,4 +1,4 @@
-// Drag and drop: the whole page takes a recording while the form waits for one.
+// Drag and drop: the whole page takes recordings while the form waits for them.
 
 export function setUpDrop(form, { choose, tell }) {
   const veil = document.querySelector("#drop-veil");
@@ -26,12 +26,10 @@ export function setUpDrop(form, { choose, tell }) {
     if (!waiting()) return;
     event.preventDefault();
     const dropped = [...event.dataTransfer.items].filter((item) => item.kind === "file");
-    if (dropped.length > 1) {
-      tell(`${dropped.length} files were dropped; one can be heard at a time. Drop a single one.`);
-    } else if (!dropped.length || dropped[0].webkitGetAsEntry()?.isDirectory) {
-      tell("What was dropped is not a file. Drop a single audio file.");
+    if (!dropped.length || dropped.some((item) => item.webkitGetAsEntry()?.isDirectory)) {
+      tell("What was dropped is not a file. Drop one audio file, or several.");
     } else {
-      choose(dropped[0].getAsFile());
+      choose(...dropped.map((item) => item.getAsFile()));
     }
   });
 }

@@ -1,12 +1,18 @@
 // The form's states (choose, record, ready, sending) and what leads from one to the next.
 
 import { size } from "./format.js";
+import { followJob } from "./job.js";
 import { findLength } from "./media.js";
 import { leaving, showPage } from "./pages.js";
 import { attachPlayer } from "./player.js";
 import { setUpRecorder } from "./recorder.js";
 import { upload, UploadCancelled, UploadFailed } from "./upload.js";
 
+// What takes longer than anybody wants to stare at the page becomes a job, with progress. Where the
+// browser cannot tell how long a recording is, its size has to do.
+const LONG_S = 60;
+const LARGE_BYTES = 2 * 1024 * 1024;
+const CANCELLED = "Cancelled. The recording is still here.";
 // What the keyboard is at when a state begins.
 const FIRST_CONTROL = { choose: "#file", record: "#stop", ready: "#submit", sending: "#cancel" };
 
@@ -45,29 +51,31 @@ export function setUpForm(form) {
     form.querySelector("#status").textContent = text;
   }
 
-  /** Fill the file input as if the user had chosen the file there. */
-  function choose(file) {
+  /** Fill the file input as if the user had chosen the files there. */
+  function choose(...files) {
     const transfer = new DataTransfer();
-    transfer.items.add(file);
+    for (const file of files) transfer.items.add(file);
     input.files = transfer.files;
     showChosen();
   }
 
-  /** Show what the file input holds: a recording that is ready, or the ways to choose one. */
+  /** Show what the file input holds: recordings that are ready, or the ways to choose some. */
   function showChosen() {
-    const [file] = input.files;
-    if (!file) return startOver();
-    const refusal = whyNot(file, Number(form.dataset.maxBytes));
+    const files = [...input.files];
+    if (!files.length) return startOver();
+    const refusal = whyNot(files, form.dataset);
     if (refusal) {
       startOver();
       return tell(refusal);
     }
     tell();
-    form.querySelector("#chosen-name").textContent = file.name;
-    form.querySelector("#chosen-size").textContent = size(file.size);
-    form.querySelector("#record-again").hidden = !recorder.made(file);
-    preview(form, file);
-    say(`${file.name}, ${size(file.size)}, is ready to be heard.`);
+    const name = files.length === 1 ? files[0].name : `${files.length} recordings`;
+    const bytes = size(sum(files));
+    form.querySelector("#chosen-name").textContent = name;
+    form.querySelector("#chosen-size").textContent = bytes;
+    form.querySelector("#record-again").hidden = !recorder.made(files[0]);
+    preview(form, files.length === 1 ? files[0] : null);
+    say(`${name}, ${bytes}, ${files.length === 1 ? "is" : "are"} ready to be heard.`);
     show("ready");
   }
 
@@ -80,25 +88,28 @@ export function setUpForm(form) {
   }
 
   async function send() {
-    const [file] = input.files;
+    const files = [...input.files];
+    const isJob = files.length > 1 || isLong(files[0], form.querySelector("#preview").duration);
     sending = new AbortController();
     tell();
     form.querySelector("#preview").pause();
     showProgress(form, 0, say);
     show("sending");
     try {
-      await checkReadable(file);
-      const { page, url } = await upload(form.action, new FormData(form), {
+      await checkReadable(files);
+      const target = isJob ? form.dataset.jobsUrl : form.action;
+      const { page, url } = await upload(target, new FormData(form), {
         onProgress: (share) => showProgress(form, share, say),
         signal: sending.signal,
       });
       show("ready");
       const main = showPage(page, url);
-      attachPlayer(main, file);
+      if (isJob) follow(main, files);
+      else attachPlayer(main, files[0]);
       main.querySelector("h1").focus({ preventScroll: true });
     } catch (error) {
       show("ready");
-      if (error instanceof UploadCancelled) say("Cancelled. The recording is still here.");
+      if (error instanceof UploadCancelled) say(CANCELLED);
       else if (error instanceof UploadFailed) tell(error.message);
       else {
         tell("Something went wrong in this page. Load it again and choose the recording anew.");
@@ -107,6 +118,18 @@ export function setUpForm(form) {
     } finally {
       sending = null;
     }
+  }
+
+  /** Show how far a job is; one recording that is cancelled is still here to send again. */
+  function follow(main, files) {
+    if (files.length > 1) return followJob(main);
+    followJob(main, {
+      file: files[0],
+      onCancelled() {
+        history.back();
+        say(CANCELLED);
+      },
+    });
   }
 
   form.addEventListener("submit", (event) => {
@@ -126,34 +149,55 @@ export function setUpForm(form) {
   return { choose, tell };
 }
 
-function whyNot(file, maxBytes) {
-  if (file.size === 0) return `${file.name} is empty: there is nothing in it to hear.`;
-  if (file.size <= maxBytes) return "";
-  return (
-    `${file.name} has ${size(file.size)}; at most ${size(maxBytes)} are accepted here. ` +
-    "Cut the recording, or save it in a compressed format such as MP3."
-  );
+function whyNot(files, { maxBytes, maxFiles, maxJobBytes }) {
+  for (const file of files) {
+    if (file.size === 0) return `${file.name} is empty: there is nothing in it to hear.`;
+    if (file.size > maxBytes) {
+      return (
+        `${file.name} has ${size(file.size)}; at most ${size(maxBytes)} are accepted here. ` +
+        "Cut the recording, or save it in a compressed format such as MP3."
+      );
+    }
+  }
+  if (files.length > maxFiles) {
+    return `${files.length} recordings were chosen; at most ${maxFiles} are accepted at once.`;
+  }
+  if (files.length > 1 && sum(files) > maxJobBytes) {
+    return (
+      `The recordings have ${size(sum(files))} together; at most ${size(maxJobBytes)} are ` +
+      "accepted at once. Send them in several parts."
+    );
+  }
+  return "";
+}
+
+const sum = (files) => files.reduce((bytes, file) => bytes + file.size, 0);
+
+function isLong(file, duration_s) {
+  return Number.isFinite(duration_s) ? duration_s >= LONG_S : file.size >= LARGE_BYTES;
 }
 
 /** A file that was moved or changed since would look like a server that does not answer. */
-async function checkReadable(file) {
-  try {
-    await file.slice(0, 1).arrayBuffer();
-  } catch {
-    throw new UploadFailed(
-      `${file.name} can no longer be read: it was moved or changed. Choose it again.`,
-    );
+async function checkReadable(files) {
+  for (const file of files) {
+    try {
+      await file.slice(0, 1).arrayBuffer();
+    } catch {
+      throw new UploadFailed(
+        `${file.name} can no longer be read: it was moved or changed. Choose it again.`,
+      );
+    }
   }
 }
 
-/** Offer the recording for listening, where the browser can play it. */
+/** Offer the recording for listening, where there is one and the browser can play it. */
 function preview(form, file) {
   const audio = form.querySelector("#preview");
   const note = form.querySelector("#preview-note");
   if (audio.src) URL.revokeObjectURL(audio.src);
   audio.onerror = null;
   audio.removeAttribute("src");
-  audio.hidden = false;
+  audio.hidden = !file;
   note.hidden = true;
   if (!file) return audio.load();
   audio.onerror = () => {

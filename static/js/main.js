@@ -2,6 +2,8 @@
 
 import { setUpDrop } from "./drop.js";
 import { setUpForm } from "./form.js";
+import { followJob } from "./job.js";
 
 const form = document.querySelector("#recording-form");
 if (form) setUpDrop(form, setUpForm(form));
+if (document.querySelector("[data-job]")) followJob(document.querySelector("main"));

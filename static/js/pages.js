@@ -1,14 +1,16 @@
 // Changes from page to page without loading, so that the recording stays in the browser.
 
 const LEAVE = "undertone:leave";
+const RETURN = "undertone:return";
 const kept = new Map(); // path -> {main, title}, for the back and forward buttons
 let shownPath = location.pathname;
 
-/** Show the main part of a parsed page under its address; returns that part. */
-export function showPage(page, url) {
+/** Show the main part of a parsed page under its address, or instead of the last one; returns it. */
+export function showPage(page, url, { instead = false } = {}) {
   const main = page.querySelector("main");
   swap(document.adoptNode(main), page.title);
-  history.pushState(null, "", url);
+  if (instead) history.replaceState(null, "", url);
+  else history.pushState(null, "", url);
   shownPath = location.pathname;
   scrollTo(0, 0);
   return main;
@@ -17,6 +19,11 @@ export function showPage(page, url) {
 /** Call back when the page that holds this element is left. */
 export function leaving(element, callback) {
   element.closest("main").addEventListener(LEAVE, callback);
+}
+
+/** Call back when the page that holds this element is shown again. */
+export function returning(element, callback) {
+  element.closest("main").addEventListener(RETURN, callback);
 }
 
 function swap(main, title) {
@@ -34,4 +41,5 @@ addEventListener("popstate", () => {
   swap(page.main, page.title);
   shownPath = location.pathname;
   page.main.focus({ preventScroll: true });
+  page.main.dispatchEvent(new Event(RETURN));
 });

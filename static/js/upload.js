@@ -1,6 +1,6 @@
-// One recording to the server, and the page that it answers with.
+// Recordings to the server, and the page that it answers with: a result's or a job's.
 
-// Half an hour of speech on a slow machine takes minutes.
+// Some connections are slow.
 const TIMEOUT_MS = 15 * 60 * 1000;
 
 /** The message is for the user. */
@@ -8,7 +8,7 @@ export class UploadFailed extends Error {}
 export class UploadCancelled extends Error {}
 
 /**
- * Resolves to {page, url}: the result's parsed document and its address.
+ * Resolves to {page, url}: the parsed document and its address.
  * onProgress gets the share that is sent, 0 to 1.
  */
 export function upload(url, body, { onProgress, signal }) {
@@ -49,7 +49,7 @@ function unreachable() {
 function read(request) {
   const isHtml = (request.getResponseHeader("Content-Type") ?? "").startsWith("text/html");
   const page = isHtml ? new DOMParser().parseFromString(request.responseText, "text/html") : null;
-  if (request.status === 200 && page?.querySelector("[data-result]")) {
+  if (request.status === 200 && page?.querySelector("[data-result], [data-job]")) {
     return { page, url: request.responseURL };
   }
   // The form's page, or an error's own, says what was wrong.

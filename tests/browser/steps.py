@@ -29,8 +29,8 @@ def submit(page: Page) -> None:
     page.get_by_role("button", name="Hear the emotion").click()
 
 
-def expect_result(page: Page) -> None:
-    expect(page).to_have_url(RESULT_URL, timeout=20_000)
+def expect_result(page: Page, timeout: int = 20_000) -> None:
+    expect(page).to_have_url(RESULT_URL, timeout=timeout)
     expect(page.get_by_role("heading", level=1)).to_have_text(
         re.compile("^(Angry|Disgust|Fear|Happy|Neutral|Sad|Surprise)$")
     )

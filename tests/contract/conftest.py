@@ -28,6 +28,7 @@ def app(
     application = create_app(Settings(data_dir=data_dir, max_upload_mb=2.0))
     application.extensions["undertone"].recognizers.update(small_models)
     yield application
+    application.extensions["undertone.jobs"].engine.stop()
     application.extensions["undertone"].history.close()
 
 

@@ -33,6 +33,11 @@ CALLS = [
     ("POST", "/analyze"),
     ("POST", "/classify_audio"),
     ("POST", "/classify_audio_both"),
+    ("POST", "/jobs"),
+    ("GET", "/jobs"),
+    ("GET", "/jobs/{job_id}"),
+    ("POST", "/jobs/{job_id}/cancel"),
+    ("DELETE", "/jobs/{job_id}"),
     ("GET", "/results/{analysis_id}"),
     ("GET", "/results/{analysis_id}/pictures/{kind}.png"),
     ("GET", "/download-report/{filename}"),
@@ -98,7 +103,10 @@ def test_what_it_says_is_so(
     api: Any, client: FlaskClient, method: str, path: str, fits: bool
 ) -> None:
     """Requests that can be answered and requests that cannot: answers fit the document."""
-    stored = client.post("/api/predict", **upload(VOICE)).get_json()["id"]
+    ids = {
+        "analysis_id": client.post("/api/predict", **upload(VOICE)).get_json()["id"],
+        "job_id": client.post("/jobs", **upload(VOICE)).get_json()["id"],
+    }
     operation = api[path][method]
     may_be_wrong = bool(operation.body) or bool(list(operation.query))
     mode = GenerationMode.NEGATIVE if may_be_wrong and not fits else GenerationMode.POSITIVE
@@ -113,22 +121,23 @@ def test_what_it_says_is_so(
     )
     def check(case: Case) -> None:
         if fits:
-            _fill_in(case, stored)
+            _fill_in(case, ids)
         case.call_and_validate()
 
     check()
 
 
-def _fill_in(case: Case, stored: str) -> None:
-    """Put in what no schema can say: a recording, a stored analysis, a model that is there."""
-    for name, value in (("analysis_id", stored), ("kind", "waveform")):
+def _fill_in(case: Case, ids: dict[str, str]) -> None:
+    """Put in what no schema can say: a recording, what is stored, a model that is there."""
+    for name, value in {**ids, "kind": "waveform"}.items():
         if name in case.path_parameters:
             case.path_parameters[name] = value
     for fields in (case.body, case.query):
-        if isinstance(fields, dict) and "model" in fields:
-            fields["model"] = "encoder"
+        for name, value in (("model", "encoder"), ("webhook", ""), ("before", "")):
+            if isinstance(fields, dict) and name in fields:
+                fields[name] = value
     if isinstance(case.body, dict) and case.media_type == "application/json":
         case.body["audio"] = base64.b64encode(VOICE).decode()
     elif isinstance(case.body, dict):
         (field,) = {"file", "audio"} & set(case.body)
-        case.body[field] = VOICE
+        case.body[field] = [VOICE] if isinstance(case.body[field], list) else VOICE

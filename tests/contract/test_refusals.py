@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from tests import sounds
 from tests.conftest import multipart, upload, wav
-from tests.test_error_shape import BROWSER, assert_error
+from tests.test_error_shape import assert_error
 
 WITH_FILE = ["/upload", "/predict", "/api/predict", "/analyze", "/result"]
 WITH_AUDIO = ["/classify_audio", "/classify_audio_both"]
@@ -110,15 +110,6 @@ class TestMultipart:
         response = client.post(path, data=both, content_type=content_type)
         assert_error(response, 400, "bad-request")
         assert "2 times" in response.get_json()["error"]
-
-    def test_the_page_says_it_beside_the_form(self, client: FlaskClient, voice_wav: bytes) -> None:
-        one, content_type = multipart(voice_wav)
-        both = one.removesuffix(b"--undertone--\r\n") + one
-        response = client.post("/result", data=both, content_type=content_type, headers=BROWSER)
-        assert response.status_code == 400
-        page = response.get_data(as_text=True)
-        assert "2 times" in page
-        assert 'action="/result"' in page
 
     def test_a_long_text_field_is_no_file(self, client: FlaskClient) -> None:
         response = client.post("/upload", data={"file": "x" * 1_000_000})

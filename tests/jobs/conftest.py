@@ -1,0 +1,72 @@
+"""Jobs on both kinds of database, and recordings that are never heard."""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.databases import Database
+from tests.samples import analysis
+from undertone.analysis import Analyzer
+from undertone.history import History
+from undertone.jobs.claims import Claims
+from undertone.jobs.files import WaitingFiles
+from undertone.jobs.job import Job
+from undertone.jobs.store import Jobs, Limits, NewItem
+
+LEASE = timedelta(seconds=30)
+
+
+@pytest.fixture
+def history(database: Database) -> Iterator[History]:
+    opened = History(database.url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def jobs(history: History) -> Jobs:
+    return Jobs(history.engine, Limits(files=50, n_bytes=5000))
+
+
+@pytest.fixture
+def claims(history: History) -> Claims:
+    return Claims(history.engine, LEASE, max_attempts=3)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> WaitingFiles:
+    return WaitingFiles(tmp_path / "jobs")
+
+
+class StubAnalyzer(Analyzer):
+    """Stores an analysis for any bytes; `during` may do what happens meanwhile."""
+
+    def __init__(self, history: History) -> None:
+        super().__init__({}, "encoder", history, max_duration_s=60.0)
+        self.heard: list[str] = []
+        self.during = lambda filename, progress: progress(0.5)
+
+    def hear(self, data: bytes, filename: str, model: Any, n_labels: Any, progress: Any) -> Any:
+        self.during(filename, progress)
+        self.heard.append(filename)
+        return analysis(id=f"{data.decode()}-{len(self.heard)}", filename=filename)
+
+
+@pytest.fixture
+def analyzer(history: History) -> StubAnalyzer:
+    return StubAnalyzer(history)
+
+
+def add(
+    jobs: Jobs, job_id: str, names: Sequence[str], files: WaitingFiles | None = None, **more: Any
+) -> Job:
+    """A job of recordings whose bytes are their names."""
+    items = [NewItem(n, name, len(name)) for n, name in enumerate(names, 1)]
+    for item in items:
+        if files:
+            (files.folder / job_id).mkdir(parents=True, exist_ok=True)
+            (files.folder / job_id / str(item.number)).write_text(item.filename)
+    return jobs.add(job_id, items, "encoder", 7, **more)

@@ -1,0 +1,228 @@
+"""Claims: what engines ask for: the item whose turn it is, for as long as they are alive.
+
+The rule: a claim holds for one lease and is renewed while the work goes on. Whoever loses it, by
+dying, by stopping to renew it or because somebody cancels, has no say any more.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, or_, select, update
+
+from undertone.database import reading, writing
+from undertone.errors import Abandoned, SetAside, UndertoneError
+from undertone.jobs.ending import end_items, end_job_if_over
+from undertone.jobs.job import UNFINISHED, State
+from undertone.schema import job_items, jobs
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An item, and the right to work on it.
+
+    Attributes
+    ----------
+    job_id : str
+    number : int
+        Which item of the job.
+    key : str
+        Of this claim alone.
+    filename, model, n_labels
+        What the analysis needs beside the recording.
+    """
+
+    job_id: str
+    number: int
+    key: str
+    filename: str
+    model: str
+    n_labels: int
+
+
+class Claims:
+    """The items' turns; safe under many threads and several processes and machines.
+
+    Parameters
+    ----------
+    engine : Engine
+        Of a database that `History` has opened.
+    lease : timedelta
+        How long somebody who works on an item may be silent before another one takes it.
+    max_attempts : int
+        An item that was begun so often and never ended is set aside.
+    """
+
+    def __init__(self, engine: Engine, lease: timedelta, max_attempts: int) -> None:
+        self._engine = engine
+        self.lease = lease
+        self._max_attempts = max_attempts
+
+    def n_waiting(self) -> int:
+        """How many items could be taken now.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be read.
+        """
+        count = select(func.count()).select_from(job_items)
+        with reading(self._engine) as connection:
+            return connection.execute(count.where(_waits(datetime.now(UTC)))).scalar_one()
+
+    def any_unfinished(self) -> bool:
+        """Whether any item waits or is worked on.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be read.
+        """
+        found = select(job_items.c.job_id).where(job_items.c.state.in_(UNFINISHED)).limit(1)
+        with reading(self._engine) as connection:
+            return connection.execute(found).first() is not None
+
+    def take(self) -> Claim | None:
+        """The item whose turn it is; None where none waits.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be written.
+        """
+        while self.n_waiting():
+            now = datetime.now(UTC)
+            with writing(self._engine) as connection:
+                item = self._next(connection, now)
+                if item is None:
+                    return None
+                if item.attempts < self._max_attempts:
+                    return self._begin(connection, item, now)
+                self._set_aside(connection, item, now)
+        return None
+
+    def renew(self, claim: Claim, progress: float) -> bool:
+        """Say that the work goes on; whether the item is still the claim's.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be written.
+        """
+        until = datetime.now(UTC) + self.lease
+        with writing(self._engine) as connection:
+            renewed = connection.execute(
+                update(job_items).where(_holds(claim)).values(lease_until=until, progress=progress)
+            )
+        return bool(renewed.rowcount)
+
+    def finish(self, claim: Claim, connection: Connection, analysis_id: str) -> None:
+        """End an item whose analysis is stored in the same transaction.
+
+        Raises
+        ------
+        Abandoned
+            The claim is lost; the analysis must not be stored.
+        """
+        ended = end_items(
+            connection, _holds(claim), State.DONE, analysis_id=analysis_id, progress=1.0
+        )
+        if not ended:
+            raise Abandoned("The recording was cancelled, or somebody else took it up.")
+        end_job_if_over(connection, claim.job_id, datetime.now(UTC))
+
+    def fail(self, claim: Claim, error: UndertoneError) -> None:
+        """End an item that has no result, and say why; nothing happens when the claim is lost.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be written.
+        """
+        with writing(self._engine) as connection:
+            self._fail(connection, _holds(claim), claim.job_id, error)
+
+    def give_back(self, claim: Claim, *, blameless: bool) -> None:
+        """Let somebody else begin an item anew; nothing happens when the claim is lost.
+
+        Parameters
+        ----------
+        claim : Claim
+        blameless : bool
+            Whether the attempt does not count, because something else ended it.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be written.
+        """
+        with writing(self._engine) as connection:
+            connection.execute(
+                update(job_items)
+                .where(_holds(claim))
+                .values(
+                    state=State.QUEUED, claim=None, lease_until=None, progress=0.0,
+                    attempts=job_items.c.attempts - int(blameless),
+                )
+            )  # fmt: skip
+
+    def _next(self, connection: Connection, now: datetime) -> Row[Any] | None:
+        """The row whose turn it is, locked; what others have locked is passed over."""
+        return connection.execute(
+            select(job_items, jobs.c.model, jobs.c.n_labels)
+            .join_from(job_items, jobs)
+            .where(_waits(now))
+            .order_by(job_items.c.turn_at, job_items.c.number)
+            .limit(1)
+            .with_for_update(of=job_items, skip_locked=True)
+        ).one_or_none()
+
+    def _begin(self, connection: Connection, item: Row[Any], now: datetime) -> Claim:
+        key = secrets.token_urlsafe(16)
+        connection.execute(
+            update(job_items)
+            .where(_is(item))
+            .values(
+                state=State.RUNNING, claim=key, lease_until=now + self.lease, progress=0.0,
+                attempts=item.attempts + 1,
+            )
+        )  # fmt: skip
+        connection.execute(
+            update(jobs)
+            .where(jobs.c.id == item.job_id, jobs.c.state == State.QUEUED)
+            .values(state=State.RUNNING, started_at=now)
+        )
+        return Claim(item.job_id, item.number, key, item.filename, item.model, item.n_labels)
+
+    def _set_aside(self, connection: Connection, item: Row[Any], now: datetime) -> None:
+        error = SetAside(
+            f"The analysis of this recording was begun {item.attempts} times, and each time the "
+            "program that did it ended. It is set aside; the others go on."
+        )
+        self._fail(connection, _is(item), item.job_id, error)
+
+    def _fail(
+        self, connection: Connection, which: ColumnElement[bool], job_id: str, error: UndertoneError
+    ) -> None:
+        if end_items(connection, which, State.FAILED, error=error.to_dict()):
+            end_job_if_over(connection, job_id, datetime.now(UTC))
+
+
+def _waits(now: datetime) -> ColumnElement[bool]:
+    """Nobody works on it, or who did is silent for too long."""
+    state, until = job_items.c.state, job_items.c.lease_until
+    return or_(state == State.QUEUED, and_(state == State.RUNNING, until < now))
+
+
+def _holds(claim: Claim) -> ColumnElement[bool]:
+    """It is still the claim's."""
+    return and_(
+        job_items.c.job_id == claim.job_id,
+        job_items.c.number == claim.number,
+        job_items.c.claim == claim.key,
+    )
+
+
+def _is(item: Row[Any]) -> ColumnElement[bool]:
+    return and_(job_items.c.job_id == item.job_id, job_items.c.number == item.number)

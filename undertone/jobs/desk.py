@@ -1,0 +1,177 @@
+"""Desk: where the web brings jobs and asks after them."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from undertone.analysis import Analyzer
+from undertone.errors import FileTooLarge
+from undertone.file_names import display_name
+from undertone.jobs.claims import Claims
+from undertone.jobs.files import Draft, Upload, WaitingFiles, nothing
+from undertone.jobs.in_process import InProcess
+from undertone.jobs.job import Job
+from undertone.jobs.runner import Runner
+from undertone.jobs.store import Jobs, Limits, NewItem
+from undertone.jobs.webhooks import Webhooks
+from undertone.settings import MIB, Settings
+
+
+class Engine(Protocol):
+    """Who sees to it that the items are worked on."""
+
+    def wake(self) -> None:
+        """Say that there is, or may be, work."""
+
+    def begin_stop(self, patience_s: float) -> None:
+        """Begin nothing more, and give back what is unfinished after a while; do not wait."""
+
+    def stop(self, patience_s: float = 0.0) -> None:
+        """Begin nothing more and wait until all is finished or given back."""
+
+
+class Desk:
+    """Takes jobs, tells how they are, and ends them.
+
+    Parameters
+    ----------
+    settings : Settings
+    jobs : Jobs
+    files : WaitingFiles
+    webhooks : Webhooks
+    engine : Engine
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        jobs: Jobs,
+        files: WaitingFiles,
+        webhooks: Webhooks,
+        engine: Engine,
+    ) -> None:
+        self.jobs = jobs
+        self.engine = engine
+        self._settings = settings
+        self._files = files
+        self._webhooks = webhooks
+
+    def draft(self, let_go: Callable[[], None] = nothing) -> Draft:
+        """A place for the recordings of a new job.
+
+        Parameters
+        ----------
+        let_go : callable, optional
+            Called when what came is no longer in memory.
+
+        Raises
+        ------
+        QueueFull
+            Too much waits already.
+        StoreError
+            Nothing can be stored.
+        """
+        self.jobs.check_room()
+        return Draft(
+            self._files.folder,
+            self._settings.job_files,
+            self._settings.max_job_bytes,
+            self._settings.max_upload_bytes,
+            let_go,
+        )
+
+    def submit(
+        self,
+        draft: Draft,
+        uploads: Sequence[tuple[str, Upload]],
+        model: str,
+        n_labels: int,
+        webhook: str,
+        too_large: FileTooLarge,
+    ) -> Job:
+        """Store a job, and have it done.
+
+        Parameters
+        ----------
+        draft : Draft
+        uploads : sequence of (filename, Upload)
+            What is wanted of the draft.
+        model : str
+        n_labels : {7, 8, 6}
+        webhook : str
+            URL that is told when the job is over; empty if nobody is.
+        too_large : FileTooLarge
+            What becomes of recordings over the limit.
+
+        Raises
+        ------
+        WebhookRefused
+            Nobody can be told there.
+        QueueFull
+            There is no room for it.
+        StoreError
+            It cannot be stored.
+        """
+        self._webhooks.check(webhook)
+        draft.keep([upload for _, upload in uploads])
+        items = [
+            NewItem(
+                upload.number,
+                display_name(filename),
+                upload.n_bytes,
+                too_large.to_dict() if upload.is_too_large else None,
+            )
+            for filename, upload in uploads
+        ]
+        job = self.jobs.add(draft.job_id, items, model, n_labels, webhook)
+        self.engine.wake()
+        return job
+
+    def look(self, job_id: str) -> Job:
+        """The job as it is; whoever asks also sees to it that somebody works on it.
+
+        Raises
+        ------
+        JobNotFound
+            There is none.
+        StoreError
+            The database cannot be read.
+        """
+        job = self.jobs.get(job_id)
+        if not job.state.is_over:
+            self.engine.wake()
+        return job
+
+    def cancel(self, job_id: str) -> Job:
+        """End what is unfinished of a job; see `Jobs.cancel`."""
+        job = self.jobs.cancel(job_id)
+        self._files.remove_job(job.id)
+        self.engine.wake()  # somebody may have to be told
+        return job
+
+    def delete(self, job_id: str) -> None:
+        """Cancel a job and delete it; see `Jobs.delete`."""
+        self.cancel(job_id)
+        self.jobs.delete(job_id)
+
+
+def open_desk(settings: Settings, analyzer: Analyzer) -> Desk:
+    """The desk of a web process; what an earlier one left unfinished is taken up.
+
+    Raises
+    ------
+    StoreError
+        The database cannot be read.
+    """
+    database = analyzer.history.engine
+    queue = Limits(settings.job_queue_files, int(settings.job_queue_mb * MIB))
+    jobs = Jobs(database, queue)
+    files = WaitingFiles(settings.data_dir / "jobs")
+    lease = timedelta(seconds=settings.job_lease_s)
+    claims = Claims(database, lease, settings.job_attempts)
+    runner = Runner(analyzer, claims, files)
+    webhooks = Webhooks(database, jobs, settings.webhook_secret, settings.webhook_private)
+    engine = InProcess(runner, claims, webhooks, settings.job_threads)
+    files.sweep(jobs.are_over)
+    engine.wake()
+    return Desk(settings, jobs, files, webhooks, engine)

@@ -1,0 +1,242 @@
+"""Recordings that wait: a file each, from the request that brings it until its item is over.
+
+The rule: a file is named by its job and its number, never by a client, and is on the disk for good
+before the job is in the database.
+"""
+
+import io
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from undertone.errors import JobTooLarge, RecordingLost, StoreError, TooManyFiles
+
+# A folder whose job is not in the database belongs to a request that goes on, or, when it is this
+# old, to one that never ended.
+ORPHAN_AGE_S = 24 * 3600
+MIB = 1024 * 1024
+
+
+def nothing() -> None:
+    """Do nothing."""
+
+
+class Upload(io.FileIO):
+    """A recording on its way into a file.
+
+    Attributes
+    ----------
+    number : int
+        Of the file in its job.
+    n_bytes : int
+        How many came; of too many, none is kept.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        number: int,
+        max_bytes: int,
+        note: Callable[[int], None],
+        let_go: Callable[[], None],
+    ) -> None:
+        super().__init__(path, "x+")
+        self.number = number
+        self.n_bytes = 0
+        self._max_bytes = max_bytes
+        self._note = note
+        self._let_go = let_go
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether more bytes came than are accepted of one recording."""
+        return self.n_bytes > self._max_bytes
+
+    def write(self, part: bytes) -> int:  # type: ignore[override]
+        """Keep a part of it, unless it is too large."""
+        self._note(len(part))
+        self.n_bytes += len(part)
+        with _store_errors():
+            if self.is_too_large:
+                self.truncate(0)
+                return len(part)
+            view = memoryview(part)
+            while view:
+                view = view[super().write(view) :]
+        self._let_go()
+        return len(part)
+
+    def settle(self) -> None:
+        """Close it when all of it is on the disk."""
+        os.fsync(self.fileno())
+        self.close()
+
+
+class Draft:
+    """The recordings of a job to be, as they come.
+
+    Parameters
+    ----------
+    folder : Path
+        Made here; where all jobs' folders are.
+    max_files, max_bytes : int
+        Of the whole job.
+    max_file_bytes : int
+        Of one recording.
+    let_go : callable, optional
+        Called when what came is no longer in memory.
+
+    Attributes
+    ----------
+    job_id : str
+        Not to be guessed.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        max_files: int,
+        max_bytes: int,
+        max_file_bytes: int,
+        let_go: Callable[[], None] = nothing,
+    ) -> None:
+        self.job_id = secrets.token_urlsafe(16)
+        self._folder = folder / self.job_id
+        self._max_files, self._max_bytes = max_files, max_bytes
+        self._max_file_bytes = max_file_bytes
+        self._let_go = let_go
+        self._uploads: list[Upload] = []
+        self._n_bytes = 0
+        with _store_errors():
+            self._folder.mkdir(mode=0o700, parents=True)
+
+    def open(self) -> Upload:
+        """A place for one more recording; its `write` raises `JobTooLarge` and `StoreError`.
+
+        Raises
+        ------
+        TooManyFiles
+            There are as many as a job may have.
+        StoreError
+            The folder cannot be written.
+        """
+        number = len(self._uploads) + 1
+        if number > self._max_files:
+            raise TooManyFiles(
+                f"More than {self._max_files} recordings came at once, the most accepted here. "
+                "Send them as several jobs."
+            )
+        with _store_errors():
+            path = self._folder / str(number)
+            upload = Upload(path, number, self._max_file_bytes, self._note, self._let_go)
+        self._uploads.append(upload)
+        return upload
+
+    def keep(self, wanted: Sequence[Upload]) -> None:
+        """Have the wanted recordings on the disk for good, and the others not.
+
+        Raises
+        ------
+        StoreError
+            They cannot be written.
+        """
+        with _store_errors():
+            for upload in self._uploads:
+                if upload in wanted and not upload.is_too_large:
+                    upload.settle()
+                else:
+                    upload.close()
+                    (self._folder / str(upload.number)).unlink()
+            for folder in (self._folder, self._folder.parent):
+                _settle_folder(folder)
+
+    def discard(self) -> None:
+        """Remove all that came."""
+        for upload in self._uploads:
+            upload.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _note(self, n_bytes: int) -> None:
+        self._n_bytes += n_bytes
+        if self._n_bytes > self._max_bytes:
+            raise JobTooLarge(
+                f"The recordings are larger than {self._max_bytes / MIB:g} MiB together, the most "
+                "accepted here at once. Send them as several jobs, or in a compressed format."
+            )
+
+
+class WaitingFiles:
+    """The recordings of all jobs; safe under many threads and several processes.
+
+    Parameters
+    ----------
+    folder : Path
+        Made with the first job, for the eyes of its owner only.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def read(self, job_id: str, number: int) -> bytes:
+        """The recording of an item.
+
+        Raises
+        ------
+        RecordingLost
+            It is not there.
+        """
+        try:
+            return (self.folder / job_id / str(number)).read_bytes()
+        except OSError as error:
+            raise RecordingLost(
+                "The recording could no longer be read when its turn came. Send it again."
+            ) from error
+
+    def remove(self, job_id: str, number: int) -> None:
+        """Remove the recording of an item, if it is there; with the last one, their folder."""
+        (self.folder / job_id / str(number)).unlink(missing_ok=True)
+        with suppress(OSError):  # it is gone, or others wait in it
+            (self.folder / job_id).rmdir()
+
+    def remove_job(self, job_id: str) -> None:
+        """Remove all recordings of a job that is over."""
+        shutil.rmtree(self.folder / job_id, ignore_errors=True)
+
+    def sweep(self, are_over: Callable[[Sequence[str]], Mapping[str, bool]]) -> None:
+        """Remove what a crash has left behind.
+
+        Parameters
+        ----------
+        are_over : callable
+            Tells of some ids whether their jobs are over; of those that are jobs'.
+        """
+        if not self.folder.is_dir():
+            return
+        ages_s = {path.name: time.time() - path.stat().st_mtime for path in self.folder.iterdir()}
+        known = are_over(list(ages_s))
+        for job_id, age_s in ages_s.items():
+            if known.get(job_id, age_s > ORPHAN_AGE_S):
+                self.remove_job(job_id)
+
+
+def _settle_folder(folder: Path) -> None:
+    """Return when the folder's list of files is on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            "The recordings cannot be stored at the moment; please try again later."
+        ) from error

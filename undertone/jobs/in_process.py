@@ -1,0 +1,50 @@
+"""InProcess: the engine of one web process, or of a few with one data folder."""
+
+from collections.abc import Callable
+
+from undertone.jobs.claims import Claims
+from undertone.jobs.pool import Pool
+from undertone.jobs.runner import Runner
+from undertone.jobs.webhooks import Webhooks
+
+
+class InProcess:
+    """Works on items with a few threads of this process, and tells with one more.
+
+    Parameters
+    ----------
+    runner : Runner
+    claims : Claims
+    webhooks : Webhooks
+    n_threads : int >= 0
+    """
+
+    def __init__(self, runner: Runner, claims: Claims, webhooks: Webhooks, n_threads: int) -> None:
+        self._runner = runner
+        self._claims = claims
+        self._webhooks = webhooks
+        self._items = Pool("job", n_threads, self._step, claims.any_unfinished)
+        self._tellers = Pool("webhook", 1, webhooks.step, webhooks.any_unfinished)
+
+    def wake(self) -> None:
+        """Look for work."""
+        if self._claims.any_unfinished():
+            self._items.wake()
+        if self._webhooks.any_unfinished():
+            self._tellers.wake()
+
+    def begin_stop(self, patience_s: float) -> None:
+        """Begin nothing more, and give back what is unfinished after a while; do not wait."""
+        self._items.begin_stop(patience_s)
+        self._tellers.begin_stop(patience_s)
+
+    def stop(self, patience_s: float = 0.0) -> None:
+        """Begin nothing more and wait until all is finished or given back."""
+        self._items.stop(patience_s)
+        self._tellers.stop(patience_s)
+
+    def _step(self, must_stop: Callable[[], bool]) -> bool:
+        is_done = self._runner.step(must_stop)
+        if is_done and self._webhooks.any_unfinished():  # it may have been a job's last
+            self._tellers.wake()
+        return is_done

@@ -1,0 +1,295 @@
+"""Jobs: what people ask for, in the database: make, look at, list, cancel, delete."""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    delete,
+    func,
+    insert,
+    select,
+    tuple_,
+)
+
+from undertone.database import reading, writing
+from undertone.errors import JobNotFound, QueueFull
+from undertone.jobs.ending import end_items, end_job_if_over
+from undertone.jobs.job import UNFINISHED, Heard, Item, Job, State, Webhook
+from undertone.listing import Cursor
+from undertone.schema import analyses, job_items, jobs, webhooks
+
+# An item of a job comes as late as if it had been sent this much after the one before it, so that
+# whoever sends hundreds does not keep waiting those who send one.
+SPACING = timedelta(seconds=10)
+_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class NewItem:
+    """A recording that has come; with `error` where it is refused already."""
+
+    number: int
+    filename: str
+    n_bytes: int
+    error: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much may wait: recordings, and bytes of them."""
+
+    files: int
+    n_bytes: int
+
+
+@dataclass(frozen=True)
+class JobPage:
+    """Some jobs, the newest first.
+
+    Attributes
+    ----------
+    jobs : tuple of Job
+    total : int
+        How many there are in all.
+    older : Cursor, optional
+        What lies before it is on the next page; None where there is none.
+    """
+
+    jobs: tuple[Job, ...]
+    total: int
+    older: Cursor | None
+
+
+class Jobs:
+    """Jobs in the database; safe under many threads and several processes.
+
+    Parameters
+    ----------
+    engine : Engine
+        Of a database that `History` has opened.
+    queue : Limits
+        New jobs are refused where more would wait.
+    """
+
+    def __init__(self, engine: Engine, queue: Limits) -> None:
+        self._engine = engine
+        self._queue = queue
+
+    def check_room(self) -> None:
+        """Return if there is room for at least one more recording.
+
+        Raises
+        ------
+        QueueFull
+            There is none.
+        StoreError
+            The database cannot be read.
+        """
+        with reading(self._engine) as connection:
+            self._check_room(connection, 1, 0)
+
+    def add(
+        self, job_id: str, items: Sequence[NewItem], model: str, n_labels: int, webhook: str = ""
+    ) -> Job:
+        """Store a job; on return it is durable, and will be done.
+
+        Parameters
+        ----------
+        job_id : str
+            Under which its recordings wait already.
+        items : sequence of NewItem
+        model : str
+        n_labels : {7, 8, 6}
+        webhook : str, optional
+            URL that is told when the job is over.
+
+        Raises
+        ------
+        QueueFull
+            There is no room for it.
+        StoreError
+            The database cannot be written.
+        """
+        now = datetime.now(UTC)
+        job = {"id": job_id, "created_at": now, "state": State.QUEUED}
+        with writing(self._engine) as connection:
+            self._check_room(connection, len(items), sum(item.n_bytes for item in items))
+            connection.execute(insert(jobs).values(**job, model=model, n_labels=n_labels))
+            connection.execute(
+                insert(job_items),
+                [_row(job_id, item, now + place * SPACING) for place, item in enumerate(items)],
+            )
+            if webhook:
+                told = {"state": "waiting", "attempts": 0, "problem": ""}
+                connection.execute(insert(webhooks).values(job_id=job_id, url=webhook, **told))
+            end_job_if_over(connection, job_id, now)
+        return self.get(job_id)
+
+    def get(self, job_id: str) -> Job:
+        """The job with this id.
+
+        Raises
+        ------
+        JobNotFound
+            There is none.
+        StoreError
+            The database cannot be read.
+        """
+        with reading(self._engine) as connection:
+            found = _read(connection, jobs.c.id == job_id) if _ID.fullmatch(job_id) else []
+        if not found:
+            raise _not_found()
+        return found[0]
+
+    def page(self, limit: int, before: Cursor | None = None) -> JobPage:
+        """Some jobs, the newest first.
+
+        Parameters
+        ----------
+        limit : int > 0
+            Longest length.
+        before : Cursor, optional
+            `older` of another page; the newest jobs if not given.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be read.
+        """
+        place = tuple_(jobs.c.created_at, jobs.c.id)
+        older = place < (before.created_at, before.id) if before else jobs.c.id.is_not(None)
+        with reading(self._engine) as connection:
+            found = _read(connection, older, limit + 1)
+            total = connection.execute(select(func.count()).select_from(jobs)).scalar_one()
+        shown = found[:limit]
+        return JobPage(tuple(shown), total, shown[-1].cursor if len(found) > limit else None)
+
+    def cancel(self, job_id: str) -> Job:
+        """End what is unfinished of a job; results that are there stay. The job as it is then.
+
+        Raises
+        ------
+        JobNotFound
+            There is none.
+        StoreError
+            The database cannot be written.
+        """
+        job = self.get(job_id)
+        with writing(self._engine) as connection:
+            if end_items(connection, job_items.c.job_id == job.id, State.CANCELLED):
+                end_job_if_over(connection, job.id, datetime.now(UTC))
+        return self.get(job_id)
+
+    def delete(self, job_id: str) -> None:
+        """Cancel a job and delete it; its results stay in the history.
+
+        Raises
+        ------
+        JobNotFound
+            There is none.
+        StoreError
+            The database cannot be written.
+        """
+        job = self.cancel(job_id)
+        with writing(self._engine) as connection:
+            connection.execute(delete(jobs).where(jobs.c.id == job.id))
+
+    def delete_older(self, moment: datetime) -> None:
+        """Delete all jobs that were over before a moment.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be written.
+        """
+        with writing(self._engine) as connection:
+            connection.execute(delete(jobs).where(jobs.c.finished_at < moment))
+
+    def are_over(self, job_ids: Sequence[str]) -> dict[str, bool]:
+        """Of those of the ids that are jobs', whether they are over.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be read.
+        """
+        with reading(self._engine) as connection:
+            found = select(jobs.c.id, jobs.c.finished_at).where(jobs.c.id.in_(job_ids))
+            rows = connection.execute(found).all()
+        return {row.id: row.finished_at is not None for row in rows}
+
+    def _check_room(self, connection: Connection, n_files: int, n_bytes: int) -> None:
+        count, size = func.count(), func.coalesce(func.sum(job_items.c.n_bytes), 0)
+        waiting = select(count, size).where(job_items.c.state.in_(UNFINISHED))
+        files, in_bytes = connection.execute(waiting).one()
+        if files + n_files > self._queue.files or in_bytes + n_bytes > self._queue.n_bytes:
+            raise QueueFull(
+                f"{files} recordings wait already, and there is no room for {n_files} more at the "
+                "moment. Send them again in a few minutes."
+            )
+
+
+def _row(job_id: str, item: NewItem, turn_at: datetime) -> dict[str, Any]:
+    return {
+        "job_id": job_id,
+        "number": item.number,
+        "filename": item.filename,
+        "n_bytes": item.n_bytes,
+        "state": State.FAILED if item.error else State.QUEUED,
+        "turn_at": turn_at,
+        "progress": 0.0,
+        "attempts": 0,
+        "error": item.error,
+    }
+
+
+def _read(connection: Connection, which: ColumnElement[bool], limit: int = 1) -> list[Job]:
+    """Jobs with their items, the newest first."""
+    rows = connection.execute(
+        select(jobs, webhooks.c.url, webhooks.c.attempts, webhooks.c.problem,
+               webhooks.c.state.label("webhook_state"))
+        .join_from(jobs, webhooks, isouter=True)
+        .where(which)
+        .order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
+        .limit(limit)
+    ).all()  # fmt: skip
+    items = defaultdict(list)
+    for row in connection.execute(
+        select(job_items, analyses.c.label, analyses.c.confidence, analyses.c.uncertain)
+        .join_from(job_items, analyses, isouter=True)
+        .where(job_items.c.job_id.in_([row.id for row in rows]))
+        .order_by(job_items.c.job_id, job_items.c.number)
+    ):
+        items[row.job_id].append(_item(row))
+    return [_job(row, tuple(items[row.id])) for row in rows]
+
+
+def _job(row: Row[Any], items: tuple[Item, ...]) -> Job:
+    webhook = Webhook(row.url, row.webhook_state, row.attempts, row.problem) if row.url else None
+    return Job(
+        row.id, row.created_at, row.started_at, row.finished_at, State(row.state), row.model,
+        row.n_labels, items, webhook,
+    )  # fmt: skip
+
+
+def _item(row: Row[Any]) -> Item:
+    heard = None
+    if row.analysis_id:
+        heard = Heard(row.analysis_id, row.label, row.confidence, row.uncertain)
+    return Item(
+        row.number, row.filename, State(row.state), row.progress, row.attempts, heard, row.error
+    )
+
+
+def _not_found() -> JobNotFound:
+    return JobNotFound(
+        "There is no job at this address; it may have been deleted. Send the recordings again."
+    )
