@@ -77,7 +77,8 @@ def test_it_says_what_was_heard_and_how_sure_that_is(analysis: Analysis, info: M
         assert words in text, words
     for test, score in info.scores.items():
         low, high = score["uar_interval_95"]
-        figures = f"{test} {score['n_speakers']} {score['uar']:.1%} {low:.1%} to {high:.1%}"
+        uar, low, high = (f"{100 * share:.1f} %" for share in (score["uar"], low, high))
+        figures = f"{test} {score['n_speakers']} {uar} {low} to {high}"
         assert figures in text
     for number, page in enumerate(pages, 1):
         assert f"page {number} of {len(pages)}" in page

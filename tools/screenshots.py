@@ -62,6 +62,7 @@ def _clip() -> Any:
 
 
 def _save(page: Page, name: str, **options: Any) -> None:
+    page.wait_for_load_state("networkidle")  # the charts come by themselves
     page.screenshot(path=DOCS / name, **options)
     print(f"docs/{name}")
 

@@ -141,7 +141,7 @@ def _answer(analysis: Analysis) -> Iterator[Flowable]:
     )  # fmt: skip
     ranked = prediction.ranked
     rows = [["Emotion", "Probability"]]
-    rows += [[name.capitalize(), f"{100 * p:.1f} %"] for name, p in ranked]
+    rows += [[name.capitalize(), _tenths(p)] for name, p in ranked]
     colours = [
         ("LINEBEFORE", (0, row), (0, row), 5, HexColor(EMOTIONS[name].colour))
         for row, (name, _) in enumerate(ranked, 1)
@@ -209,8 +209,8 @@ def _model(analysis: Analysis, info: ModelInfo | None) -> Iterator[Flowable]:
     for test, score in info.scores.items():
         low, high = score["uar_interval_95"]
         rows.append([
-            test, str(score["n_speakers"]), f"{score['uar']:.1%}", f"{low:.1%} to {high:.1%}",
-            f"{score['accuracy']:.1%}",
+            test, str(score["n_speakers"]), _tenths(score["uar"]),
+            f"{_tenths(low)} to {_tenths(high)}", _tenths(score["accuracy"]),
         ])  # fmt: skip
     if len(rows) > 1:
         widths = [190.0, 65.0, 65.0, 100.0, WIDTH - 420]
@@ -266,6 +266,10 @@ GRID = [
     ("LINEBELOW", (0, 0), (-1, -1), 0.5, HexColor(LINE)), ("LEFTPADDING", (0, 0), (-1, -1), 8),
     ("TOPPADDING", (0, 0), (-1, -1), 3.5), ("BOTTOMPADDING", (0, 0), (-1, -1), 4.5),
 ]  # fmt: skip
+
+
+def _tenths(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def _length(seconds: float) -> str:

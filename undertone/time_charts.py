@@ -26,7 +26,7 @@ INKS = ("#ffffff", "#d3dee4", "#9db4c4", "#66859f", "#3a5877", "#1c2d47", "#0709
 SIDES = ("#00395c", "#0072b2", "#86bddd", "#ffffff", "#f2b48a", "#d55e00", "#6e3000")
 N_MFCC = 13
 MFCC_RANGE_SD = 2.5
-QUIET_DB = 60.0  # frames this far under the loudest say nothing of the voice
+QUIET_DB = 50.0  # frames this far under the loudest say nothing of the voice
 LEGEND_PX = 28
 NAMED_FROM = 0.05  # emotions that never reach this are not in the legend
 
@@ -63,7 +63,7 @@ def draw_timeline(sheet: Sheet, box: Box, analysis: Analysis) -> None:
             highest[name] = max(highest.get(name, 0.0), prediction.probabilities[name])
     sheet.boxes(boxes, colours)
     _time_axis(sheet, box, analysis.duration_s)
-    _vertical_axis(sheet, box, ((share, f"{share:.0%}") for share in (0, 0.5, 1)))
+    _vertical_axis(sheet, box, ((share, f"{100 * share:.0f} %") for share in (0, 0.5, 1)))
     _title(
         sheet, box, "Emotions over time", [name for name in order if highest[name] >= NAMED_FROM]
     )
