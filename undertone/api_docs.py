@@ -11,7 +11,7 @@ from undertone.api_examples import Example
 
 Schema = dict[str, Any]
 bp = Blueprint("docs", __name__)
-TAGS = ("Recordings", "Results", "History", "Server")
+TAGS = ("Recordings", "Jobs", "Results", "History", "Server")
 
 
 @bp.get("/openapi.json")
