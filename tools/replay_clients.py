@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import requests
 
@@ -166,6 +167,15 @@ def _classify_audio_both(server: Server, clip: Clip) -> None:
     _expect("one of eight emotions", answer["cnn_emotion"] in EIGHT)
 
 
+def _report(server: Server, clip: Clip) -> None:
+    stored = server.send("POST", "/api/predict", **clip.as_file("file")).json()
+    for name in (stored["filename"], stored["id"]):
+        report = server.send("GET", f"/download-report/{quote(name)}")
+        _expect("a PDF", report.content.startswith(b"%PDF-"))
+        _expect("its type", report.headers["Content-Type"] == "application/pdf")
+        _expect("a download", report.headers["Content-Disposition"].startswith("attachment"))
+
+
 def _models_info(server: Server, clip: Clip) -> None:
     answer = server.send("GET", "/models/info").json()
     for field in ("model_type", "n_features", "trained_on", "feature_type", "scaler"):
@@ -194,6 +204,7 @@ CALLS: dict[str, Callable[[Server, Clip], None]] = {
     "POST /analyze": _analyze,
     "POST /classify_audio": _classify_audio,
     "POST /classify_audio_both": _classify_audio_both,
+    "GET /download-report/<filename>": _report,
     "GET /models/info": _models_info,
     "GET /health": _health,
     "errors": _errors,

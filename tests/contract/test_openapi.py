@@ -16,12 +16,13 @@ from schemathesis.generation import GenerationMode
 from tests.conftest import upload, wav
 from tests.sounds import voice
 
-# What is a page, serves one, or is the document itself.
+# What is a page, serves one, is the document itself, or no HTTP (docs/live.md).
 NOT_DESCRIBED = {
     "/",
     "/result",
     "/docs",
     "/openapi.json",
+    "/live",
     "/static/<path:filename>",
     "/static/visualizations/<analysis_id>.png",
 }
