@@ -22,7 +22,7 @@ class Example:
     properties : dict
         Schemas of the body's fields by name.
     answer_type : str
-        Media type of the answer.
+        Media type of the answer; "" where there is none.
     """
 
     method: str
@@ -35,7 +35,8 @@ class Example:
     @property
     def curl(self) -> str:
         """The call as a command line."""
-        command = "curl" if self.method in ("GET", "POST") else f"curl -X {self.method}"
+        usual = "POST" if self.body_type else "GET"
+        command = "curl" if self.method == usual else f"curl -X {self.method}"
         if self.needs_key:
             command += " -H 'Authorization: Bearer KEY'"
         if self.answer_type in _FILE_NAMES:
@@ -76,13 +77,17 @@ class Example:
         if file_name := _FILE_NAMES.get(self.answer_type):
             lines += [f'with open("{file_name}", "wb") as file:', "    file.write(answer.content)"]
         else:
-            lines += ["print(answer.json())"]
+            lines += ["print(answer.json())" if self.answer_type else "print(answer.status_code)"]
         return "\n".join(lines)
 
     @property
     def _files(self) -> list[str]:
         """Names of the form's fields that hold files."""
-        return [name for name, it in self.properties.items() if it.get("format") == "binary"]
+        return [
+            name
+            for name, it in self.properties.items()
+            if it.get("items", it).get("format") == "binary"
+        ]
 
     @property
     def _fields(self) -> dict[str, str]:
