@@ -38,6 +38,7 @@ from undertone import (
     openapi,
     picture_views,
     report_views,
+    server_views,
     sheets,
 )
 from undertone.analysis import Analyzer
@@ -121,7 +122,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["undertone.turns"] = capacity.Turns(settings.threads, settings.waiting)
     app.extensions["undertone.live"] = live.LiveSessions(settings.live_sessions)
     app.extensions["undertone.jobs"] = open_desk(settings, analyzer)
-    for views in (api, picture_views, report_views, api_docs, live, job_views):
+    for views in (api, server_views, picture_views, report_views, api_docs, live, job_views):
         app.register_blueprint(views.bp)
     _register_pages(app)
     _register_errors(app)

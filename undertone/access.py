@@ -17,7 +17,7 @@ from undertone.errors import KeyNeeded, TooManyRequests, WrongHost
 from undertone.keys import Key, KeyRing
 from undertone.settings import Settings, variable
 
-OPEN_ENDPOINTS = {"static", "api.health"}
+OPEN_ENDPOINTS = {"static", "server.health"}
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 

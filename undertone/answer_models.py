@@ -4,9 +4,9 @@ The views build their answers from these classes, and the OpenAPI document descr
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from undertone.emotions import EMOTIONS
 
@@ -264,60 +264,3 @@ class AnalysisAnswer(BaseModel):
         Field(description="What was measured of the voice, by name with unit.", examples=[{}]),
     ]
     spectrogram: Annotated[SpectrogramAnswer | None, Field(description="Null in old analyses.")]
-
-
-class ModelAnswer(BaseModel):
-    """A model as its description has it."""
-
-    model_config = ConfigDict(extra="allow")
-
-    name: Annotated[str, Field(examples=["encoder"])]
-    model_type: Annotated[
-        str, Field(description="Its family: encoder, ensemble or cnn.", examples=["encoder"])
-    ]
-    classes: Annotated[
-        list[str],
-        Field(description="Emotions in the order of its outputs.", examples=[["angry", "calm"]]),
-    ]
-    n_features: Annotated[int, Field(ge=1, examples=[3072])]
-    feature_type: Annotated[
-        str,
-        Field(description="What turns sound into features.", examples=["whisper-base-blocks-1-3"]),
-    ]
-    scaler: Annotated[str, Field(examples=["standard, folded into the head"])]
-    trained_on: Annotated[
-        list[str], Field(description="Names of the corpora.", examples=[["crema_d", "ravdess"]])
-    ]
-    scores: Annotated[
-        dict[str, Any],
-        Field(
-            description="What was measured on speakers it never heard, by protocol.",
-            examples=[{"ravdess-emobox, 7 emotions": {"uar": 0.77, "accuracy": 0.777}}],
-        ),
-    ]
-    uncertain_below: Annotated[
-        dict[str, Share],
-        Field(
-            description="Confidence under which an answer is a guess, by number of emotions.",
-            examples=[{"8": 0.52, "7": 0.53, "6": 0.5}],
-        ),
-    ]
-
-
-class ModelsAnswer(ModelAnswer):
-    """The default model, and all of them."""
-
-    models: list[ModelAnswer]
-
-
-class HealthAnswer(BaseModel):
-    """Whether recordings can be analysed now."""
-
-    status: Literal["ok", "unavailable"]
-    models: Annotated[
-        list[str],
-        Field(description="Names of the models that are loaded.", examples=[["encoder"]]),
-    ]
-    store: Annotated[
-        str, Field(description="`ok`, or why the history cannot be written.", examples=["ok"])
-    ]

@@ -1,14 +1,13 @@
-"""The JSON endpoints: a thin table of calls over one analysis; models and health."""
+"""The JSON endpoints: a thin table of calls over one analysis."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any, get_type_hints
+from dataclasses import dataclass
+from typing import get_type_hints
 
 from flask import Blueprint
 from pydantic import BaseModel
 
 from undertone import shapes
-from undertone.answer_models import HealthAnswer, ModelsAnswer
 from undertone.emotions import DEFAULT_LABEL_SET
 from undertone.errors import (
     AudioError,
@@ -41,7 +40,7 @@ from undertone.request_models import (
     ModelTypeForm,
     Recorded,
 )
-from undertone.web import analyse, analyzer, given
+from undertone.web import analyse, given
 
 bp = Blueprint("api", __name__)
 
@@ -131,47 +130,3 @@ def _add(call: Call) -> None:
 
 for _call in CALLS:
     _add(_call)
-
-
-@bp.get("/models/info")
-@spec.validate(resp=Answers(ModelsAnswer), tags=["Server"], operation_id="models")
-def models_info() -> ModelsAnswer:
-    """The default model, and a list of all."""
-    recognizers: dict[str, Any] = dict(analyzer().recognizers)
-    infos = {name: _describe(recognizer.info) for name, recognizer in recognizers.items()}
-    default = infos[analyzer().default_model]
-    return ModelsAnswer.model_validate({**default, "models": list(infos.values())})
-
-
-@bp.get("/health")
-@spec.validate(
-    resp=Answers(HealthAnswer, guarded=False, HTTP_503=HealthAnswer),
-    tags=["Server"],
-    security=[],
-    operation_id="health",
-)
-def health() -> tuple[HealthAnswer, int]:
-    """Whether recordings can be analysed now: models loaded, history writable."""
-    try:
-        analyzer().history.check_writable()
-        store = "ok"
-    except StoreError as error:
-        store = error.message
-    healthy = store == "ok" and bool(analyzer().recognizers)
-    return HealthAnswer(
-        status="ok" if healthy else "unavailable",
-        models=sorted(analyzer().recognizers),
-        store=store,
-    ), (200 if healthy else 503)
-
-
-def _describe(info: Any) -> dict[str, Any]:
-    """A model in the words of the wire contract, and all that its description holds."""
-    return {
-        **asdict(info),
-        "model_type": info.family,
-        "classes": list(info.labels),
-        "n_features": info.extractor["n_features"],
-        "feature_type": info.extractor["id"],
-        "scaler": info.extractor["scaler"],
-    }
