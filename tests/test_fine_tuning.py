@@ -17,8 +17,7 @@ from undertone.training.network_training import NetworkTraining, Schedule, share
 from undertone.training.utterances import Utterances, read_utterances  # noqa: E402
 
 SHORT = EncoderSettings(
-    first=Schedule(n_steps=2, batch_size=4, n_looks=1),
-    second=Schedule(n_steps=6, batch_size=4, n_looks=3),
+    schedule=Schedule(n_steps=6, batch_size=4, n_looks=3),
     n_copies=2,
     duration_s=1.0,
     n_frames=40,

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from threading import Thread
 
@@ -69,6 +70,7 @@ def session_in_this_process(app: Flask) -> Iterator[ClientConnection]:
             head += ours.recv(1)
         environ = {"PATH_INFO": "/live", "REQUEST_METHOD": "GET", "gunicorn.socket": ours}
         environ |= {"wsgi.url_scheme": "http", "SERVER_NAME": "localhost", "SERVER_PORT": "80"}
+        environ["wsgi.input"] = BytesIO()
         for line in head.decode().splitlines()[1:-1]:
             name, _, value = line.partition(": ")
             environ[f"HTTP_{name.upper().replace('-', '_')}"] = value

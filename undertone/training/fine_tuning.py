@@ -4,9 +4,6 @@ Whisper's convolutions and first block stay as they are. Its next two blocks are
 pretrained, under a linear head, and fine-tuned, beginning with that head (Kumar et al.,
 "Fine-tuning can distort pretrained features and underperform out-of-distribution", ICLR 2022).
 The fine-tuned blocks know acted English better, the untouched ones other languages.
-
-Fine-tuning has two stages: first on all corpora but RAVDESS, then, shorter, on all. So the first
-stage, the greater part of the work, is the same for every fold that leaves out speakers of RAVDESS.
 """
 
 from collections.abc import Sequence
@@ -45,10 +42,7 @@ EXTRACTOR_ID = "whisper-base-3-twice"
 # Raise these where a change of the code gives other hidden states, or another training: what was
 # computed by the code before is then not used any more.
 STATES_VERSION = 2
-TRAINING_VERSION = 2
-
-# The corpus whose speakers are left to the second stage.
-SECOND = "ravdess"
+TRAINING_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -57,8 +51,7 @@ class EncoderSettings:
 
     Attributes
     ----------
-    first, second : Schedule
-        The two stages.
+    schedule : Schedule
     n_copies : int
         Changed copies of each utterance; a step draws one of them.
     duration_s : float
@@ -74,11 +67,10 @@ class EncoderSettings:
     dropout, weight_decay : float
     """
 
-    first: Schedule = Schedule(n_steps=2000, batch_size=16, warm_up=0.05, clip_norm=1.0)
-    second: Schedule = Schedule(n_steps=600, batch_size=16, warm_up=0.1, clip_norm=1.0)
+    schedule: Schedule = Schedule(n_steps=3000, batch_size=16, warm_up=0.05, clip_norm=1.0)
     n_copies: int = 4
     duration_s: float = 3.0
-    n_frames: int = 120
+    n_frames: int = 150
     strength: float = 1e-3
     rate: float = 1e-4
     head_rate: float = 3e-4
@@ -143,17 +135,10 @@ class FineTuning:
         """Fit a head to the untouched blocks, fine-tune a copy of both; goes on where it was."""
         self.prepare(training)
         torch.set_num_threads(1)  # faster for matrices of this size, and folds run side by side
-        head = untouched = self._head(training)
-        branch = self._branch
-        history: History = []
-        is_first = np.array([not clip.speaker.startswith(f"{SECOND}-") for clip in training.clips])
-        if is_first.any():
-            first = training.subset(is_first)
-            tuned, history = self._tune(first, branch, self._head(first), self.settings.first, [])
-            branch, head = tuned.branch, head.with_columns_of(tuned.head_as_is())
-        tuned, history = self._tune(training, branch, head, self.settings.second, history)
+        head = self._head(training)
+        tuned, history = self._tune(training, head)
         network = SpeechEncoderNetwork(self._trunk, [self._branch, tuned.branch])
-        return FittedEncoder(network, [untouched, tuned.head_as_is()], history)
+        return FittedEncoder(network, [head, tuned.head_as_is()], history)
 
     def _head(self, training: Utterances) -> LinearHead:
         """The head on the untouched blocks."""
@@ -165,25 +150,17 @@ class FineTuning:
             strength=self.settings.strength,
         )
 
-    def _tune(
-        self,
-        training: Utterances,
-        branch: Branch,
-        head: LinearHead,
-        schedule: Schedule,
-        before: History,
-    ) -> tuple["TunedBranch", History]:
-        """Fine-tune a copy of a branch with its head; `before` is the history until here."""
+    def _tune(self, training: Utterances, head: LinearHead) -> tuple["TunedBranch", History]:
+        """Fine-tune a copy of the blocks, beginning with a head on the untouched ones."""
         torch.manual_seed(self._seed)
         features = self._frozen.features[:, self._frozen.rows(training)]
-        network = TunedBranch(deepcopy(branch), head, features, self.settings.dropout)
+        network = TunedBranch(deepcopy(self._branch), head, features, self.settings.dropout)
         trainee = _Trainee(network, self._frozen, training, self.settings)
-        digest = joblib.hash([self.fingerprint, training.digest, before])
+        digest = joblib.hash([self.fingerprint, training.digest])
         path = self._cache_dir / "networks" / f"encoder-{digest}.pt"
-        run = NetworkTraining(trainee, training, schedule, self._seed, path)
+        run = NetworkTraining(trainee, training, self.settings.schedule, self._seed, path)
         network.load_state_dict(run.run().state_dict())
-        n_before = before[-1]["step"] if before else 0
-        return network, before + [{**row, "step": n_before + row["step"]} for row in run.history]
+        return network, run.history
 
 
 class TunedBranch(nn.Module):

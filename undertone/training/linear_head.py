@@ -41,15 +41,6 @@ class LinearHead:
         """Probabilities [n, n_labels]; each row sums to 1."""
         return np.asarray(softmax(self.logits(embeddings), axis=1))
 
-    def with_columns_of(self, other: "LinearHead") -> "LinearHead":
-        """A head that is the other for the emotions which that one knows."""
-        weights, bias = self.weights.copy(), self.bias.copy()
-        for column, label in enumerate(self.labels):
-            if label in other.labels:
-                weights[:, column] = other.weights[:, other.labels.index(label)]
-                bias[column] = other.bias[other.labels.index(label)]
-        return LinearHead(self.labels, weights, bias)
-
     def export_onnx(self, path: Path) -> None:
         """Write ``embedding`` [n, n_features] to ``probabilities`` [n, n_labels] as ONNX."""
         export_mean_onnx([self], path)
