@@ -14,6 +14,7 @@ from undertone.errors import (
     AudioError,
     BadRequest,
     Busy,
+    CrossSite,
     DecoderDied,
     EmptyFile,
     FileTooLarge,
@@ -87,6 +88,7 @@ CALLS = (
 
 RECORDING_ERRORS: tuple[type[UndertoneError], ...] = (
     BadRequest,
+    CrossSite,
     MissingFile,
     UnknownLabels,
     FileTooLarge,
