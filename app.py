@@ -33,6 +33,7 @@ from undertone import (
     api,
     api_docs,
     capacity,
+    history_views,
     live,
     logs,
     openapi,
@@ -55,17 +56,22 @@ from undertone.keys import KeyRing
 from undertone.model_store import installed_models, load_info
 from undertone.pictures import Pictures
 from undertone.profile_words import describe
+from undertone.recordings import Recordings
+from undertone.retention import Retention, in_words
 from undertone.settings import Settings
 from undertone.web import (
     InMemoryRequest,
     analyse_page_form,
     analyzer,
+    recording_url,
     room_for_base64,
     too_large,
     wants_html,
 )
 
 logger = logging.getLogger("undertone")
+
+VIEWS = (api, history_views, server_views, picture_views, report_views, api_docs, live, job_views)
 
 # Nothing is loaded from elsewhere and nothing inline runs; data: is for the base64 charts,
 # blob: for playing back the recording that the browser itself still holds.
@@ -110,10 +116,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # keep the model's label order
     sheets.prepare(settings.data_dir / "matplotlib")
     load_info(settings.model)  # a default model that is not there stops the start
+    recordings = Recordings(settings.recordings_dir, settings.keep_audio)
+    history = History(settings.store_url, forget=recordings.forget)
+    Retention(history, settings.keep_history, recordings).start()
     analyzer = Analyzer(
         recognizers={name: EmotionRecognizer(name) for name in installed_models()},
         default_model=settings.model,
-        history=History(settings.store_url),
+        history=history,
+        recordings=recordings,
         max_duration_s=settings.max_duration_s,
         decode=Decoders(settings.decoders).decode if settings.decoders else decode,
     )
@@ -122,7 +132,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["undertone.turns"] = capacity.Turns(settings.threads, settings.waiting)
     app.extensions["undertone.live"] = live.LiveSessions(settings.live_sessions)
     app.extensions["undertone.jobs"] = open_desk(settings, analyzer)
-    for views in (api, server_views, picture_views, report_views, api_docs, live, job_views):
+    for views in VIEWS:
         app.register_blueprint(views.bp)
     _register_pages(app)
     _register_errors(app)
@@ -135,6 +145,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 def _register_pages(app: Flask) -> None:
     app.jinja_env.globals["EMOTIONS"] = EMOTIONS
     app.jinja_env.globals["PICTURES"] = PICTURES
+    app.jinja_env.filters["in_words"] = in_words
 
     @app.get("/")
     def index() -> str:
@@ -166,7 +177,13 @@ def _register_pages(app: Flask) -> None:
         if not wants_html():
             return jsonify(analysis.to_dict())
         return make_response(
-            render_template("result.html", analysis=analysis, findings=describe(analysis.profile))
+            render_template(
+                "result.html",
+                analysis=analysis,
+                findings=describe(analysis.profile),
+                recording=recording_url(analysis_id),
+                kept_until=analysis.created_at + analyzer().recordings.keep_for,
+            )
         )
 
 

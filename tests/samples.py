@@ -4,9 +4,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from undertone.prediction import Analysis, MelSpectrogram, Prediction, Segment
+from sqlalchemy import insert
 
-START = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
+from undertone.database import writing
+from undertone.history import History
+from undertone.listing import row
+from undertone.prediction import Analysis, MelSpectrogram, Prediction, Segment
+from undertone.schema import analyses
+
+START = datetime(2025, 11, 21, 12, 30, tzinfo=UTC)
 PREDICTION = Prediction("happy", 0.75, {"sad": 0.25, "happy": 0.75}, "encoder", False)
 ANALYSIS = Analysis(
     id="abc",
@@ -24,6 +30,12 @@ ANALYSIS = Analysis(
     profile={"pitch_hz": 123.4},
     spectrogram=MelSpectrogram(bytes(range(6)), n_mels=2, n_frames=3, frame_s=0.01),
 )
+
+
+def put_many(history: History, n: int) -> None:
+    """Store `n` of them at once, without their documents."""
+    with writing(history._engine) as connection:
+        connection.execute(insert(analyses), [row(analysis(number)) for number in range(n)])
 
 
 def analysis(

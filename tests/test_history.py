@@ -178,6 +178,7 @@ class TestFilter:
             ("ΣΊΣΥΦΟΣ", ["σίσυφος.wav"]),
             ("تسجيل", ["تسجيل.wav"]),
             ("a\x00b\r", []),
+            ("\x00", []),
             ("'; DROP TABLE analyses; --", []),
             ("", None),
         ],
@@ -202,6 +203,7 @@ class TestFilter:
         history.add(analysis(2, label="fear", model="cnn"))
         assert ids(history, Filter(emotions=("sad", "fear"))) == ["id0002", "id0000"]
         assert ids(history, Filter(model="cnn")) == ["id0002"]
+        assert ids(history, Filter(model="cnn\x00")) == []
         assert ids(history, Filter(uncertain=True)) == ["id0001"]
         assert ids(history, Filter(uncertain=False)) == ["id0002", "id0000"]
         assert ids(history, Filter(emotions=("sad",), uncertain=True)) == []

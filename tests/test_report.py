@@ -67,7 +67,7 @@ def test_it_says_what_was_heard_and_how_sure_that_is(analysis: Analysis, info: M
     pages = read(report(analysis, info))
     text = " ".join(" ".join(pages).split())
     for words in (
-        "interview.wav", "4.0 s", "3.2 s", "21 November 2026, 12:30 UTC", analysis.id,
+        "interview.wav", "4.0 s", "3.2 s", "21 November 2025, 12:30 UTC", analysis.id,
         "Heard in this voice", "Sad", "52 %", "not for decisions about people", "acted speech",
         "Angry 30.0 %", "Fear 0.2 %", "Overall tone: negative",
         "182 Hz", "85 to 155 Hz", "3.1 syllables/s", "−24 dBFS", "Baken & Orlikoff",

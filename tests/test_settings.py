@@ -1,3 +1,4 @@
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -50,8 +51,40 @@ def test_the_current_name_wins_over_the_older() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "duration"),
+    [
+        ("0", timedelta(0)),
+        ("30m", timedelta(minutes=30)),
+        ("12h", timedelta(hours=12)),
+        (" 7D ", timedelta(days=7)),
+        ("8w", timedelta(weeks=8)),
+    ],
+)
+def test_how_long_recordings_stay(text: str, duration: timedelta) -> None:
+    assert Settings.from_env({"UNDERTONE_KEEP_AUDIO": text}).keep_audio == duration
+
+
+@pytest.mark.parametrize(
+    ("text", "duration"),
+    [("forever", None), ("1h", timedelta(hours=1)), ("36500d", timedelta(days=36_500))],
+)
+def test_how_long_results_stay(text: str, duration: timedelta | None) -> None:
+    assert Settings.from_env({"UNDERTONE_KEEP_HISTORY": text}).keep_history == duration
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("UNDERTONE_KEEP_AUDIO", "7"),
+        ("UNDERTONE_KEEP_AUDIO", "-1d"),
+        ("UNDERTONE_KEEP_AUDIO", "1.5h"),
+        ("UNDERTONE_KEEP_AUDIO", "٧d"),
+        ("UNDERTONE_KEEP_AUDIO", "forever"),
+        ("UNDERTONE_KEEP_AUDIO", "9999999w"),
+        ("UNDERTONE_KEEP_AUDIO", ""),
+        ("UNDERTONE_KEEP_HISTORY", "0"),
+        ("UNDERTONE_KEEP_HISTORY", "59m"),
+        ("UNDERTONE_KEEP_HISTORY", "always"),
         ("UNDERTONE_PORT", "http"),
         ("UNDERTONE_PORT", "70000"),
         ("UNDERTONE_PORT", "-1"),

@@ -1,4 +1,4 @@
-"""Who may do what: which hosts are ours, whose key this is, and how often one may ask.
+"""Who may do what: which hosts and pages are ours, whose key this is, how often one may ask.
 
 The rule: all that is asked of a request before any view sees it stands here. What is open to
 everybody are the files of the pages, which hold nothing of anybody's, and the health of the server.
@@ -13,7 +13,7 @@ from flask_limiter import Limiter
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from undertone.errors import KeyNeeded, TooManyRequests, WrongHost
+from undertone.errors import CrossSite, KeyNeeded, TooManyRequests, WrongHost
 from undertone.keys import Key, KeyRing
 from undertone.settings import Settings, variable
 
@@ -45,6 +45,10 @@ def guard(app: Flask, settings: Settings) -> None:
                 "This server does not answer to the name it was called by. "
                 f"Whoever runs it sets {variable('trusted_hosts')}."
             )
+
+    @app.before_request
+    def refuse_cross_site() -> None:
+        _refuse_cross_site(settings.cors_origins)
 
     @app.before_request
     def find_key() -> None:
@@ -107,6 +111,29 @@ def open_to_all(settings: Settings) -> str:
         f"Undertone listens on {settings.host} without API keys: whoever reaches this address can "
         f"use it and see its history. Set {variable('api_keys_file')}, or listen on 127.0.0.1."
     )
+
+
+def _refuse_cross_site(allowed: tuple[str, ...]) -> None:
+    """Let no page change anything but our own and those of allowed origins (CSRF).
+
+    Browsers say where a request comes from; programs say nothing, and are let through.
+    """
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if origin and origin.lower() in allowed:
+        return
+    # Sec-Fetch-Site is not sent to plain http on other machines than one's own.
+    ours = site in ("same-origin", "none") if site else _is_ours(origin)
+    if not ours:
+        raise CrossSite(
+            "This came from another site's page, which may not send anything here. "
+            "Open Undertone itself, or use a program."
+        )
+
+
+def _is_ours(origin: str | None) -> bool:
+    return origin is None or urlsplit(origin).netloc == request.host
 
 
 def _limit_rates(app: Flask, settings: Settings) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # who only listens needs no database
     from sqlalchemy import Connection
 
     from undertone.history import History
+    from undertone.recordings import Recordings
 
 
 class Recognizer(Protocol):
@@ -148,6 +149,7 @@ class Analyzer(Listener):
     recognizers, default_model, max_duration_s, decode
         As for `Listener`.
     history : History
+    recordings : Recordings
     """
 
     def __init__(
@@ -155,11 +157,13 @@ class Analyzer(Listener):
         recognizers: Mapping[str, Recognizer],
         default_model: str,
         history: "History",
+        recordings: "Recordings",
         max_duration_s: float,
         decode: Decode = decode,
     ) -> None:
         super().__init__(recognizers, default_model, max_duration_s, decode)
         self.history = history
+        self.recordings = recordings
 
     def analyse(
         self,
@@ -177,8 +181,13 @@ class Analyzer(Listener):
         UndertoneError
             Whatever `hear` raises.
         StoreError
-            The history cannot be written.
+            The history, or the folder of kept recordings, cannot be written.
         """
         analysis = self.hear(data, filename, model, n_labels, progress)
-        self.history.add(analysis, together_with)
+        self.recordings.add(analysis.id, data)
+        try:
+            self.history.add(analysis, together_with)
+        except Exception:
+            self.recordings.forget([analysis.id])
+            raise
         return analysis

@@ -13,6 +13,7 @@ from undertone.errors import (
     AudioError,
     BadRequest,
     Busy,
+    CrossSite,
     DecoderDied,
     EmptyFile,
     FileTooLarge,
@@ -86,6 +87,7 @@ CALLS = (
 
 RECORDING_ERRORS: tuple[type[UndertoneError], ...] = (
     BadRequest,
+    CrossSite,
     MissingFile,
     UnknownLabels,
     FileTooLarge,

@@ -4,7 +4,12 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-_FILE_NAMES = {"image/png": "picture.png", "application/pdf": "report.pdf", "text/csv": "list.csv"}
+_FILE_NAMES = {
+    "image/png": "picture.png",
+    "application/pdf": "report.pdf",
+    "text/csv": "list.csv",
+    "audio/*": "recording",
+}
 _BASE64_FIELD = "audio"
 _OPEN = 'with open("clip.wav", "rb") as recording:'
 

@@ -268,6 +268,20 @@ class RecordingLost(UndertoneError):
     code = "recording-lost"
 
 
+class RecordingNotKept(UndertoneError):
+    """The recording of an analysis is not kept, or not any more."""
+
+    status = 404
+    code = "recording-not-kept"
+
+
+class CrossSite(UndertoneError):
+    """Another site's page tried to change something here."""
+
+    status = 403
+    code = "cross-site"
+
+
 class AudioError(UndertoneError):
     """The recording cannot be analysed as it is."""
 

@@ -1,19 +1,21 @@
 """What a list of analyses is made of: which are wanted, where a page begins, and its lines."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, false, select, tuple_
 
 from undertone.errors import BadRequest
-from undertone.file_names import search_key
+from undertone.file_names import printable, search_key
 from undertone.prediction import Analysis, Prediction
 from undertone.schema import analyses
 
 STRIP_STEPS = 60
+CURSOR = re.compile(r"^([0-9]{1,17})-([0-9A-Za-z_-]{1,64})$")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LISTED = [column for column in analyses.c if column.name not in ("search_key", "sentiment_score")]
 
@@ -45,7 +47,10 @@ class Filter:
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """What must hold for a row of `analyses`."""
-        table, found = analyses.c, []
+        table = analyses.c
+        found: list[ColumnElement[bool]] = []
+        if self.search + self.model != printable(self.search + self.model):
+            return [false()]  # no name holds such characters, nor would PostgreSQL take them
         if self.search:
             found.append(table.search_key.contains(search_key(self.search), autoescape=True))
         if self.emotions:
@@ -81,7 +86,7 @@ class Cursor:
         BadRequest
             It is none.
         """
-        parts = re.fullmatch(r"(\d{1,17})-([\w-]{1,64})", text, re.ASCII)
+        parts = CURSOR.fullmatch(text)
         if not parts:
             raise BadRequest(
                 f"{text[:80]!r} is no place in the history; take `next` or `previous` of an answer."
@@ -107,6 +112,14 @@ class Entry:
     prediction: Prediction
     model_id: str
     strip: tuple[tuple[str, int], ...]
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Emotions of a long recording and the share of its duration, the longest first."""
+        n_steps = Counter[str]()
+        for label, steps in self.strip:
+            n_steps[label] += steps
+        return {label: steps / STRIP_STEPS for label, steps in n_steps.most_common()}
 
     @property
     def cursor(self) -> Cursor:

@@ -35,9 +35,14 @@ def _refuse(
 ) -> None:
     """Raise in the house's shape what the library would answer in its own."""
     if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "The body"
-        raise BadRequest(f"{field} cannot be used: {first['msg'].lower()}.")
+        raise refusal(error)
+
+
+def refusal(error: ValidationError) -> BadRequest:
+    """What a client is told whose request does not fit its model."""
+    first = error.errors()[0]
+    field = ".".join(map(str, first["loc"])) or "The body"
+    return BadRequest(f"{field} cannot be used: {first['msg'].lower()}.")
 
 
 class _Plugin(FlaskPlugin):

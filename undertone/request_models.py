@@ -28,7 +28,7 @@ def _label_set(value: Any) -> int | None:
     return int(value)
 
 
-def _no_default(schema: dict[str, Any]) -> None:
+def no_default(schema: dict[str, Any]) -> None:
     """Leave out of the description a default that stands for: whatever the server's is."""
     schema.pop("default", None)
 
@@ -40,14 +40,14 @@ LabelSet = Annotated[
     Field(
         description="How many emotions to choose from: 8, 7 (calm counts as neutral) or 6 "
         "(without surprise too).",
-        json_schema_extra=_no_default,
+        json_schema_extra=no_default,
     ),
 ]
 ModelName = Annotated[
     str,
     Field(
         description="Name of the model that answers, one of those in `/models/info`.",
-        json_schema_extra=_no_default,
+        json_schema_extra=no_default,
     ),
 ]
 UploadedFile = Annotated[

@@ -5,6 +5,7 @@ import binascii
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from undertone.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
 MIB = 1024 * 1024
+LONGEST_STAY = timedelta(days=36_500)
 T = TypeVar("T")
 _ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
 
@@ -112,6 +114,31 @@ def _number(kind: Callable[[str], T], least: float, most: float) -> Callable[[st
     return parse
 
 
+def _duration(value: str) -> timedelta:
+    """A time such as ``30m``, ``12h``, ``7d``, ``8w``, or ``0``."""
+    parts = re.fullmatch(r"(\d{1,7})([mhdw])", value.strip().lower(), re.ASCII)
+    if not parts and value.strip() != "0":
+        raise ValueError("0, or a whole number with m, h, d or w such as 12h or 7d")
+    units = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+    duration = timedelta(**{units[parts[2]]: int(parts[1])}) if parts else timedelta(0)
+    if duration > LONGEST_STAY:
+        raise ValueError(f"at most {LONGEST_STAY.days}d")
+    return duration
+
+
+def _stay(value: str) -> timedelta | None:
+    """A time as for `_duration` of at least an hour, or ``forever``."""
+    if value.strip().lower() == "forever":
+        return None
+    try:
+        duration = _duration(value)
+    except ValueError as error:
+        raise ValueError(f"forever, or from 1h: {error}") from None
+    if duration < timedelta(hours=1):
+        raise ValueError("forever, or a time from 1h, because results are shown from the history")
+    return duration
+
+
 def _setting(
     default: Any, parse: Callable[[str], Any], meaning: str, name: str = "", older: str = ""
 ) -> Any:
@@ -142,7 +169,9 @@ class Settings:
         "least twice the largest file",
     )  # fmt: skip
     data_dir: Path = _setting(
-        ROOT / "data", _path, "the only folder written to at run time (history)"
+        ROOT / "data",
+        _path,
+        "the only folder written to at run time: history and, where they are kept, recordings",
     )
     live_sessions: int = _setting(
         4, _number(int, 0, 256), "live sessions at the same time, beside the requests"
@@ -206,6 +235,15 @@ class Settings:
     webhook_private: bool = _setting(
         False, _boolean, "whether webhooks may go to this machine and to inner networks"
     )
+    keep_audio: timedelta = _setting(
+        timedelta(0),
+        _duration,
+        "how long recordings stay, such as `12h` or `7d`; `0`: none is kept",
+    )
+    keep_history: timedelta | None = _setting(
+        None, _stay, "how long results stay, such as `30d` or `8w`; `forever`: until somebody "
+        "deletes them",
+    )  # fmt: skip
     debug: bool = _setting(
         False, _boolean, "reload on changes and log more; never on a public address",
         older="FLASK_DEBUG",
@@ -245,6 +283,11 @@ class Settings:
     def max_job_bytes(self) -> int:
         """Most of one job's recordings together, in bytes."""
         return int(self.job_mb * MIB)
+
+    @property
+    def recordings_dir(self) -> Path:
+        """Where recordings are kept."""
+        return self.data_dir / "recordings"
 
     @property
     def store_url(self) -> str:

@@ -16,7 +16,7 @@ from undertone.answer_models import (
 )
 from undertone.emotions import ADJECTIVES
 from undertone.prediction import Analysis
-from undertone.web import picture
+from undertone.web import picture, recording_url
 
 
 def upload(heard: Analysis) -> UploadAnswer:
@@ -66,7 +66,7 @@ def analyze(heard: Analysis) -> AnalyzeAnswer:
         emotion_plot=_base64(picture(heard, "bars")),
         waveform_plot=_base64(picture(heard, "waveform")),
         spectrogram_plot=_base64(picture(heard, "spectrogram")),
-        audio_path=None,
+        audio_path=recording_url(heard.id),
     )
 
 

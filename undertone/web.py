@@ -2,9 +2,10 @@
 
 import io
 from collections.abc import Callable
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
-from flask import Request, Response, after_this_request, current_app, request
+from flask import Request, Response, after_this_request, current_app, request, url_for
+from pydantic import BaseModel, ValidationError
 from spectree.utils import get_multidict_items
 from werkzeug.exceptions import RequestEntityTooLarge
 
@@ -12,9 +13,12 @@ from undertone.analysis import Analyzer
 from undertone.capacity import Turns
 from undertone.emotions import DEFAULT_LABEL_SET
 from undertone.errors import FileTooLarge, ModelNotInstalled, NotJson
+from undertone.openapi import refusal
 from undertone.pictures import Pictures
 from undertone.prediction import Analysis
 from undertone.request_models import Choice, FileForm, LabelChoice, Recorded
+
+T = TypeVar("T", bound=BaseModel)
 
 
 class InMemoryRequest(Request):
@@ -53,6 +57,13 @@ class InMemoryRequest(Request):
         content_length: int | None = None,
     ) -> IO[bytes]:
         return self.open_upload()
+
+
+def recording_url(analysis_id: str) -> str | None:
+    """Where the recording of an analysis is played back; None where it is not kept."""
+    if analyzer().recordings.find(analysis_id) is None:
+        return None
+    return url_for("history.recording", analysis_id=analysis_id)
 
 
 def room_for_base64() -> None:
@@ -134,16 +145,33 @@ def analyse_page_form() -> Analysis:
         Whatever `analyse` raises.
     """
     try:
-        fields = _fields(request.form) | _fields(request.files)
+        sent = _fields(request.form) | _fields(request.files)
     except RequestEntityTooLarge:
         raise too_large(current_app.config["SETTINGS"].max_upload_bytes) from None
-    query = Choice.model_validate(_fields(request.args))
-    return analyse(FileForm.model_validate(fields), query)[0]
+    return analyse(_read(FileForm, sent), _read(Choice, _fields(request.args)))[0]
 
 
-def _fields(fields: Any) -> dict[str, Any]:
-    """As `openapi.spec` reads them: a list where a field came more than once."""
-    return get_multidict_items(fields)
+def read_form(model: type[T]) -> T:
+    """The fields of a page's form, read as `openapi.spec` reads those of programs.
+
+    Raises
+    ------
+    BadRequest
+        They do not fit the model.
+    """
+    return _read(model, _fields(request.form))
+
+
+def _read(model: type[T], sent: dict[str, Any]) -> T:
+    try:
+        return model.model_validate(sent)
+    except ValidationError as error:
+        raise refusal(error) from None
+
+
+def _fields(parameters: Any) -> dict[str, Any]:
+    # A list where a field came more than once.
+    return get_multidict_items(parameters)
 
 
 def too_large(limit_bytes: int) -> FileTooLarge:

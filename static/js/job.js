@@ -62,7 +62,7 @@ export function followJob(main, { file, onCancelled } = {}) {
     const page = await fetchPage(url);
     if (isLeft) return;
     const result = showPage(page, url, { instead: true });
-    if (file) attachPlayer(result, file);
+    attachPlayer(result, file);
     result.querySelector("h1").focus({ preventScroll: true });
   }
 

@@ -2,13 +2,13 @@
 
 const LEAVE = "undertone:leave";
 const RETURN = "undertone:return";
-const kept = new Map(); // path -> {main, title}, for the back and forward buttons
+const kept = new Map(); // path -> {main, nav, title}, for the back and forward buttons
 let shownPath = location.pathname;
 
-/** Show the main part of a parsed page under its address, or instead of the last one; returns it. */
+/** Show a parsed page under its address, or instead of the last one; returns its main part. */
 export function showPage(page, url, { instead = false } = {}) {
-  const main = page.querySelector("main");
-  swap(document.adoptNode(main), page.title);
+  const { main, nav, title } = parts(page);
+  swap({ main: document.adoptNode(main), nav: document.adoptNode(nav), title });
   if (instead) history.replaceState(null, "", url);
   else history.pushState(null, "", url);
   shownPath = location.pathname;
@@ -26,11 +26,20 @@ export function returning(element, callback) {
   element.closest("main").addEventListener(RETURN, callback);
 }
 
-function swap(main, title) {
-  const old = document.querySelector("main");
-  old.dispatchEvent(new Event(LEAVE));
-  kept.set(shownPath, { main: old, title: document.title });
-  old.replaceWith(main);
+function parts(page) {
+  return {
+    main: page.querySelector("main"),
+    nav: page.querySelector("header nav"),
+    title: page.title,
+  };
+}
+
+function swap({ main, nav, title }) {
+  const old = parts(document);
+  old.main.dispatchEvent(new Event(LEAVE));
+  kept.set(shownPath, old);
+  old.main.replaceWith(main);
+  old.nav.replaceWith(nav);
   document.title = title;
 }
 
@@ -38,7 +47,7 @@ addEventListener("popstate", () => {
   if (location.pathname === shownPath) return; // only the part after # has changed
   const page = kept.get(location.pathname);
   if (!page) return location.reload();
-  swap(page.main, page.title);
+  swap(page);
   shownPath = location.pathname;
   page.main.focus({ preventScroll: true });
   page.main.dispatchEvent(new Event(RETURN));

@@ -1,28 +1,32 @@
-// Plays the recording that was just sent from the file still in the browser.
+// Plays a result's recording: the file that was just sent and is still in the browser, or the one
+// that Undertone has kept.
 
 import { moment } from "./format.js";
 import { findLength } from "./media.js";
 
 let previous = null;
 
-/** Give a result page's waveform sound. */
-export function attachPlayer(main, file) {
+/** Give a result page's waveform sound: that of a file, or of the recording that is kept. */
+export function attachPlayer(main, file = null) {
   previous?.dispose();
-  previous = new Player(
-    main.querySelector("[data-player]"),
-    main.querySelector("[data-not-kept]"),
-    file,
-  );
+  previous = null;
+  const root = main.querySelector("[data-player]");
+  const { recording } = root.dataset;
+  if (file || recording) {
+    previous = new Player(root, main.querySelector("[data-note]"), file, recording);
+  }
 }
 
 class Player {
-  constructor(root, note, file) {
+  constructor(root, note, file, recording) {
     this.find = (name) => root.querySelector(`[data-${name}]`);
     this.note = note;
-    this.notKept = note.textContent;
+    this.usualNote = note.textContent;
+    this.recording = recording;
     this.duration_s = Number(root.dataset.durationS);
-    this.url = URL.createObjectURL(file);
+    this.url = file ? URL.createObjectURL(file) : recording;
     this.audio = new Audio();
+    this.audio.preload = "metadata";
     this.audio.addEventListener("loadedmetadata", () => this.reveal(), { once: true });
     this.audio.addEventListener("error", () =>
       this.conceal("This browser cannot play this format, so the recording can only be seen here."),
@@ -42,8 +46,10 @@ class Player {
     findLength(this.audio);
     this.find("play").hidden = false;
     this.find("seek").hidden = false;
-    this.note.textContent =
-      "Played from this browser: Undertone has not kept the recording, and it is gone when you leave this page.";
+    if (!this.recording) {
+      this.note.textContent =
+        "Played from this browser: Undertone has not kept the recording, and it is gone when you leave this page.";
+    }
     this.showPosition();
   }
 
@@ -98,9 +104,13 @@ class Player {
 
   /** Give the file back: a newer recording takes its place. */
   dispose() {
-    this.audio.remove();
-    this.audio.removeAttribute("src");
+    if (this.recording) {
+      this.audio.src = this.recording;
+    } else {
+      this.audio.remove();
+      this.audio.removeAttribute("src");
+      this.conceal(this.usualNote);
+    }
     URL.revokeObjectURL(this.url);
-    this.conceal(this.notKept);
   }
 }

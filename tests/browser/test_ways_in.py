@@ -43,7 +43,7 @@ def test_choose_a_file(open_page, voice_wav):
     expect(position).to_have_attribute("aria-valuetext", "4.0 s of 4.0 s")
 
     page.reload()
-    expect(page.get_by_text("was not kept")).to_be_visible()
+    expect(page.get_by_text("is not kept")).to_be_visible()
     expect(page.get_by_role("button", name="Play the recording")).to_be_hidden()
     page.get_by_text("The numbers as a table").click()
     expect(page.get_by_role("row")).to_have_count(8)

@@ -25,13 +25,14 @@ from undertone.settings import Settings
 SAVED = {
     "image/png": ("picture.png", b"\x89PNG"),
     "application/pdf": ("report.pdf", b"%PDF"),
-    "text/csv": ("list.csv", b""),
+    "text/csv": ("list.csv", "\ufeffid,".encode()),
+    "audio/*": ("recording", b"RIFF"),
 }
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_server(tmp_path_factory.mktemp("data")) as running:
+    with running_server(tmp_path_factory.mktemp("data"), UNDERTONE_KEEP_AUDIO="1h") as running:
         yield running
 
 

@@ -25,6 +25,8 @@ NOT_DESCRIBED = {
     "/live",
     "/static/<path:filename>",
     "/static/visualizations/<analysis_id>.png",
+    "/history/delete",
+    "/results/<analysis_id>/delete",
 }
 CALLS = [
     ("POST", "/upload"),
@@ -40,6 +42,12 @@ CALLS = [
     ("POST", "/jobs/{job_id}/cancel"),
     ("DELETE", "/jobs/{job_id}"),
     ("GET", "/results/{analysis_id}"),
+    ("DELETE", "/results/{analysis_id}"),
+    ("GET", "/recordings/{analysis_id}"),
+    ("GET", "/history"),
+    ("GET", "/history.csv"),
+    ("GET", "/history.json"),
+    ("DELETE", "/history"),
     ("GET", "/results/{analysis_id}/pictures/{kind}.png"),
     ("GET", "/download-report/{filename}"),
     ("GET", "/visualizations/{analysis_id}.png"),
@@ -137,6 +145,8 @@ def _fill_in(case: Case, ids: dict[str, str]) -> None:
         for name, value in (("model", "encoder"), ("webhook", ""), ("before", "")):
             if isinstance(fields, dict) and name in fields:
                 fields[name] = value
+    for not_with_the_other in ("after", "to"):
+        (case.query or {}).pop(not_with_the_other, None)
     if isinstance(case.body, dict) and case.media_type == "application/json":
         case.body["audio"] = base64.b64encode(VOICE).decode()
     elif isinstance(case.body, dict):

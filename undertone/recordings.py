@@ -1,0 +1,112 @@
+"""Recordings that the settings ask to keep: a file each, named by its analysis, for a while.
+
+The rule: nothing a client sends names a file, and nothing is handed out after its time.
+"""
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+
+from undertone.errors import StoreError
+
+_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
+
+
+class Recordings:
+    """A folder of recordings; safe under many threads and several processes.
+
+    Parameters
+    ----------
+    folder : Path
+        Made with the first recording, for the eyes of its owner only.
+    keep_for : timedelta
+        How long each stays; zero keeps none.
+    """
+
+    def __init__(self, folder: Path, keep_for: timedelta) -> None:
+        self.keep_for = keep_for
+        self._folder = folder
+
+    def add(self, analysis_id: str, data: bytes) -> None:
+        """Keep the recording of an analysis, if any are kept.
+
+        Raises
+        ------
+        StoreError
+            The folder cannot be written.
+        """
+        if not self.keep_for:
+            return
+        with _store_errors():
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            unfinished = self._folder / f"{analysis_id}.part"
+            try:
+                unfinished.write_bytes(data)
+                unfinished.rename(self._folder / analysis_id)
+            except OSError:
+                unfinished.unlink(missing_ok=True)
+                raise
+
+    def find(self, analysis_id: str, now_s: float | None = None) -> Path | None:
+        """The file of an analysis's recording; None where it is not kept.
+
+        Parameters
+        ----------
+        analysis_id : str
+        now_s : float, optional
+            Seconds since 1970; the clock's if not given.
+        """
+        if not self.keep_for or not _ID.fullmatch(analysis_id):
+            return None
+        path = self._folder / analysis_id
+        with suppress(OSError):
+            if not self._is_over(path, time.time() if now_s is None else now_s):
+                return path
+        return None
+
+    def forget(self, ids: Sequence[str]) -> None:
+        """Delete the recordings of these analyses, where there are any.
+
+        Raises
+        ------
+        StoreError
+            The folder cannot be written.
+        """
+        with _store_errors():
+            for analysis_id in ids:
+                (self._folder / analysis_id).unlink(missing_ok=True)
+
+    def expire(self, now_s: float) -> None:
+        """Delete all recordings whose time is over, and what a crash has left half-written.
+
+        Parameters
+        ----------
+        now_s : float
+            Seconds since 1970.
+
+        Raises
+        ------
+        StoreError
+            The folder cannot be written.
+        """
+        with _store_errors(), suppress(FileNotFoundError):
+            for path in self._folder.iterdir():
+                with suppress(FileNotFoundError):  # another process was faster
+                    if self._is_over(path, now_s):
+                        path.unlink()
+
+    def _is_over(self, path: Path, now_s: float) -> bool:
+        return now_s - path.stat().st_mtime >= self.keep_for.total_seconds()
+
+
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            "Recordings cannot be kept or deleted at the moment; please try again later."
+        ) from error
