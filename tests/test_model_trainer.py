@@ -14,6 +14,7 @@ from tests.voices import write_corpus
 from undertone.audio import Audio
 from undertone.errors import UndertoneError
 from undertone.model_store import MODELS_DIR, load_info
+from undertone.speech import Speech
 from undertone.training.corpora import load_corpus
 from undertone.training.cross_validation import TrainingError
 
@@ -53,7 +54,7 @@ def test_ones_own_recordings_make_a_model_that_answers(
     recognizer = EmotionRecognizer("own", tmp_path / "models")
     assert recognizer.labels == ("angry", "neutral")
     slow = Audio(sounds.voice(1.2, 130, syllable_s=0.3, seed=7))
-    assert recognizer.predict(slow, speech=((0.0, 1.2),)).label == "neutral"
+    assert recognizer.predict(slow, speech=Speech([(0.0, 1.2)])).label == "neutral"
     info = recognizer.info
     scores = info.scores["own, 5 folds by speaker, 2 emotions"]
     assert scores["uar"] > 0.9 and scores["n_clips"] == 32
