@@ -38,7 +38,7 @@ class CnnSettings:
         AdamW's peak learning rate and its decay.
     """
 
-    schedule: Schedule = Schedule(n_steps=6000, batch_size=32, held_out_share=0.1)
+    schedule: Schedule = Schedule(n_steps=3000, batch_size=32, held_out_share=0.1)
     max_frames: int = 250
     rate: float = 2e-3
     weight_decay: float = 0.05
