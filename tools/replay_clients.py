@@ -6,9 +6,11 @@ what it reads. Clients are blind to what is added: only what they read is looked
 
 import argparse
 import base64
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -167,6 +169,18 @@ def _classify_audio_both(server: Server, clip: Clip) -> None:
     _expect("one of eight emotions", answer["cnn_emotion"] in EIGHT)
 
 
+def _history(server: Server, clip: Clip) -> None:
+    stored = server.send("POST", "/api/predict", **clip.as_file("file")).json()
+    newest = server.send("GET", "/history").json()["history"][0]
+    datetime.strptime(newest["timestamp"], "%Y-%m-%d %H:%M:%S")
+    _expect("the newest first", newest["filename"] == stored["filename"])
+    _expect("what was answered", newest["predicted_emotion"] == stored["emotion"])
+    _expect("its confidence", newest["confidence"] == stored["confidence"])
+    top = json.loads(newest["top_3_probabilities"])
+    ranked = sorted(stored["probabilities"].items(), key=lambda item: -item[1])
+    _expect("the three most probable", list(top.items()) == ranked[:3])
+
+
 def _report(server: Server, clip: Clip) -> None:
     stored = server.send("POST", "/api/predict", **clip.as_file("file")).json()
     for name in (stored["filename"], stored["id"]):
@@ -187,6 +201,13 @@ def _health(server: Server, clip: Clip) -> None:
     _expect("status ok", server.send("GET", "/health").json()["status"] == "ok")
 
 
+def _documents(server: Server, clip: Clip) -> None:
+    paths = server.send("GET", "/openapi.json").json()["paths"]
+    _expect("/upload among the paths", "post" in paths["/upload"])
+    page = server.send("GET", "/docs", headers={"Accept": "text/html"})
+    _expect("a page of HTML", "text/html" in page.headers["Content-Type"])
+
+
 def _errors(server: Server, clip: Clip) -> None:
     for path, status in (("/upload", 400), ("/analyze", 400), ("/nothing", 404)):
         answer = server.send("POST", path, status).json()
@@ -204,9 +225,11 @@ CALLS: dict[str, Callable[[Server, Clip], None]] = {
     "POST /analyze": _analyze,
     "POST /classify_audio": _classify_audio,
     "POST /classify_audio_both": _classify_audio_both,
+    "GET /history": _history,
     "GET /download-report/<filename>": _report,
     "GET /models/info": _models_info,
     "GET /health": _health,
+    "GET /openapi.json, GET /docs": _documents,
     "errors": _errors,
 }
 
