@@ -19,6 +19,7 @@ from tests.samples import ANALYSIS
 from undertone.analysis import Listener
 from undertone.client import Client
 from undertone.errors import (
+    AnalysisNotFound,
     BadRequest,
     EmptyFile,
     FileTooLarge,
@@ -98,6 +99,16 @@ def test_bytes_paths_and_files(client: Client, voice_wav: bytes, tmp_path: Path)
     assert client.analyse(io.BytesIO(voice_wav)).duration_s == 2.0
     with pytest.raises(FileUnusable, match="No such file"):
         client.analyse(tmp_path / "none.wav")
+
+
+def test_reports(client: Client, voice_wav: bytes) -> None:
+    analysis = client.analyse(voice_wav, "clip.wav")
+    for which in (analysis, analysis.id):
+        assert client.report(which).startswith(b"%PDF")
+    with pytest.raises(AnalysisNotFound):
+        client.report("none such?")
+    with scripted((200, {}, b"<html>")) as (url, _), pytest.raises(ServerAnswerUnusable):
+        Client(url).report("x")
 
 
 def test_models(client: Client) -> None:

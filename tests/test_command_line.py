@@ -9,9 +9,10 @@ import sys
 import termios
 import tracemalloc
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
+from pypdf import PdfReader
 
 from tests import sounds
 from tests.conftest import wav
@@ -20,9 +21,9 @@ from tests.samples import ANALYSIS
 from undertone.__main__ import open_recognizer
 from undertone.command_line import DONE, FAILED, INTERRUPTED, WRONG_USE, main
 from undertone.errors import UnknownModel
-from undertone.many import Work
+from undertone.many import ReportPlaces, Work
 from undertone.settings import ROOT
-from undertone.sources import find
+from undertone.sources import Source, find
 
 COMMAND = [sys.executable, "-m", "undertone"]
 
@@ -167,6 +168,46 @@ def test_a_server_says_what_this_process_says(
             record.pop("id", None), record.pop("created_at", None)
         assert one == other
     assert len(here[2]["segments"]) >= 3
+
+
+def test_a_report_of_one_recording(
+    server: Server, clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "new" / "report.pdf"
+    for more in ([], ["--server", server.url]):
+        assert run(clips / "short.wav", "--json", "--report", path, *more) == DONE
+        [record] = told(capsys)
+        assert record["report"] == str(path)
+        text = "".join(page.extract_text() for page in PdfReader(path).pages)
+        assert "short.wav" in text
+        assert record["emotion"] in text.lower()
+        path.unlink()
+
+
+def test_reports_of_several_recordings(
+    clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(clips, "--json", "--report", tmp_path / "out.pdf") == FAILED
+    written = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.pdf"))
+    assert written == [f"out/{clips.name}/more/long.mp3.pdf", f"out/{clips.name}/short.wav.pdf"]
+    reports = [record["report"] for record in told(capsys) if "report" in record]
+    assert sorted(reports) == [str(tmp_path / name) for name in written]
+
+
+def test_a_report_that_cannot_be_written(
+    clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert run(clips / "short.wav", "--json", "--report", tmp_path / "file" / "a.pdf") == FAILED
+    [record] = told(capsys)
+    assert record["code"] == "file-unusable"
+    assert "a.pdf cannot be written: " in record["error"]
+
+
+def test_no_report_takes_the_place_of_another() -> None:
+    places = ReportPlaces(Path("out"), is_one=False)
+    sources = [Source(path, PurePath("clip.wav"), True) for path in ("a/clip.wav", "b/clip.wav")]
+    assert [str(places.of(s)) for s in sources] == ["out/clip.wav.pdf", "out/clip.wav (2).pdf"]
 
 
 def test_the_model_of_a_server(

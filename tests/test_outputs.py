@@ -2,6 +2,7 @@ import csv
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -30,7 +31,7 @@ def test_the_table_is_aligned_and_says_what_is_a_guess() -> None:
     assert lines(Table(False), HEARD, long, FAILED) == [
         "emotion     sure           length  recording",
         "happy       75 %           12.5 s  dir/clip.wav",
-        "surprise   >99 %  guess   1:02:05  long.wav",
+        "surprise  > 99 %  guess   1:02:05  long.wav",
     ]
 
 
@@ -64,12 +65,13 @@ def test_json_holds_the_analysis() -> None:
         "speech_s": 9.0,
         "profile": {"pitch_hz": 123.4},
         "id": "abc",
-        "created_at": "2026-11-21T12:30:00+00:00",
+        "created_at": "2025-11-21T12:30:00+00:00",
     }
 
 
-def test_json_with_a_timeline() -> None:
-    told = json.loads(JsonLines(True).text(HEARD))
+def test_json_with_a_timeline_and_a_report() -> None:
+    told = json.loads(JsonLines(True).text(replace(HEARD, report=Path("out/clip.pdf"))))
+    assert told["report"] == "out/clip.pdf"
     assert [(part["start_s"], part["emotion"]) for part in told["segments"]] == [
         (0.0, "happy"),
         (5.0, "sad"),

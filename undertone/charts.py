@@ -8,7 +8,7 @@ import numpy as np
 
 from undertone.emotions import EMOTIONS
 from undertone.errors import UnknownPicture
-from undertone.prediction import Analysis
+from undertone.prediction import Analysis, percent
 from undertone.sheets import TEXT_PX, Box, PngSheet, Sheet
 from undertone.time_charts import draw_mfcc, draw_spectrogram, draw_timeline, draw_waveform
 
@@ -137,10 +137,3 @@ def describe(kind: str) -> Picture:
 def data_url(png: bytes) -> str:
     """A picture as a URL that holds it."""
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
-
-
-def percent(probability: float) -> str:
-    """As the page says it: nothing is certain, nothing impossible."""
-    if probability > 0.995:
-        return "> 99 %"
-    return "< 1 %" if probability < 0.005 else f"{100 * probability:.0f} %"

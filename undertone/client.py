@@ -6,6 +6,7 @@ The rule: a server's error is raised as the class it was raised as there.
 import json
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import quote
 
 import urllib3
 
@@ -114,6 +115,20 @@ class Client:
             return Analysis.from_dict(document)
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise self._unusable("an analysis that cannot be read") from error
+
+    def report(self, analysis: Analysis | str) -> bytes:
+        """The report of a stored analysis, or of one's id, as a PDF.
+
+        Raises
+        ------
+        UndertoneError
+            As for `analyse`; `AnalysisNotFound` where the server has it no more.
+        """
+        analysis_id = analysis if isinstance(analysis, str) else analysis.id
+        body = self._get_bytes("GET", f"/download-report/{quote(analysis_id, safe='')}")
+        if not body.startswith(b"%PDF"):
+            raise self._unusable("no PDF")
+        return body
 
     def models(self) -> list[str]:
         """Names of the server's models, the one that answers by default first.

@@ -9,8 +9,8 @@ import io
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from undertone.settings import Settings
 
 if TYPE_CHECKING:  # what a wrong option or --help need not wait for
     from undertone.analysis import Recognizer
+    from undertone.client import Client
     from undertone.many import Outcome
     from undertone.services import Service
 
@@ -28,6 +29,9 @@ DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 EPILOG = """\
 A folder stands for all recordings in it and in its folders: they are known by their content,
 hidden ones are left out, none comes twice. "-" is the standard input.
+
+--report takes the name of a PDF for one recording; for several that of a folder, in which each
+has its own (an ending ".pdf" is dropped).
 
 exit status: 0 all were analysed; 1 some were not, or there were none; 2 wrong use;
 130 interrupted: what was done until then is told."""
@@ -45,8 +49,10 @@ def main(arguments: Sequence[str], open_recognizer: "Callable[[str], Recognizer]
     options = _parse(arguments)
     try:
         settings = Settings.from_env(os.environ)
-        service = _open_service(options, settings, open_recognizer)
-        with _open_output(options.out) as file:
+        with (
+            _service(options, settings, open_recognizer) as service,
+            _open_output(options.out) as file,
+        ):
             return _analyse(options, service, settings.max_upload_bytes, file)
     except UndertoneError as error:
         print(f"undertone: {error.message}", file=sys.stderr)
@@ -75,6 +81,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     told = parser.add_mutually_exclusive_group()
     told.add_argument("--json", action="store_true", help="a JSON object in each line")
     told.add_argument("--csv", action="store_true", help="a table for spreadsheets")
+    add("--report", type=Path, metavar="PDF", help="write a report of each recording, see below")
     add("--out", type=Path, metavar="FILE", help="write there, not to the standard output")
     add("--timeline", action="store_true", help="tell what is heard in each window, too")
     add("--model", metavar="NAME", help="which model answers (default: UNDERTONE_MODEL)")
@@ -108,18 +115,38 @@ def _n_cores() -> int:
     return min(64, len(usable(0)) if usable else os.cpu_count() or 1)
 
 
-def _open_service(
+@contextmanager
+def _service(
     options: argparse.Namespace,
     settings: Settings,
     open_recognizer: "Callable[[str], Recognizer]",
-) -> "Service":
-    if not options.server:
-        from undertone.analysis import Listener
-        from undertone.services import LocalService
+) -> "Iterator[Service]":
+    """Who is to analyse, for as long as the block lasts."""
+    if options.server:
+        yield _client(options)
+        return
+    from undertone.analysis import Listener
+    from undertone.audio import decode
+    from undertone.isolation import Decoders
+    from undertone.services import LocalService
 
-        name = options.model or settings.model
-        recognizers = {name: open_recognizer(name)}
-        return LocalService(Listener(recognizers, name, settings.max_duration_s))
+    name = options.model or settings.model
+    recognizers = {name: open_recognizer(name)}
+    # A file that breaks its decoder is not to stop the rest.
+    apart = settings.decoders and not _is_one(options)
+    decoders = Decoders(options.jobs) if apart else None
+    decoding = decoders.decode if decoders else decode
+    listener = Listener(recognizers, name, settings.max_duration_s, decoding)
+    try:
+        yield LocalService(listener, settings.data_dir / "matplotlib")
+    finally:
+        # Who interrupts does not wait for one that is at work; it ends with this process.
+        if decoders and sys.exc_info()[0] is not KeyboardInterrupt:
+            decoders.close()
+
+
+def _client(options: argparse.Namespace) -> "Client":
+    """The server, once it has been seen that it is one and has the model."""
     from undertone.client import Client
 
     client = Client(options.server, options.key or os.environ.get("UNDERTONE_API_KEY"))
@@ -129,6 +156,11 @@ def _open_service(
             f"{options.server} has no model named {options.model!r}; it has {', '.join(installed)}."
         )
     return client
+
+
+def _is_one(options: argparse.Namespace) -> bool:
+    """Whether it is about one recording alone."""
+    return len(options.paths) == 1 and not os.path.isdir(options.paths[0])
 
 
 def _open_output(path: Path | None) -> AbstractContextManager[IO[str]]:
@@ -145,10 +177,11 @@ def _open_output(path: Path | None) -> AbstractContextManager[IO[str]]:
 
 def _analyse(options: argparse.Namespace, service: "Service", max_bytes: int, file: IO[str]) -> int:
     """Analyse all, tell of each; the exit status."""
-    from undertone.many import Work
+    from undertone.many import ReportPlaces, Work
     from undertone.sources import find
 
-    work = Work(service, max_bytes, options.model, options.labels)
+    reports = ReportPlaces(options.report, _is_one(options)) if options.report else None
+    work = Work(service, max_bytes, options.model, options.labels, reports)
     is_watched = sys.stderr.isatty() and not options.quiet
     n_files = sum(1 for _ in find(options.paths)) if is_watched else None
     count: Counter[str] = Counter()

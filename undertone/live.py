@@ -111,7 +111,7 @@ def live() -> Response:
     _check_origin()
     with suppress(Closed):
         _converse(WebSocket(request.environ))
-    return _Carried()
+    return _Carried(status=101)
 
 
 def _converse(socket: WebSocket) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from undertone.emotions import EMOTIONS
 from undertone.many import Outcome
-from undertone.prediction import Analysis, Prediction, Segment
+from undertone.prediction import Analysis, Prediction, Segment, percent
 
 
 class Output(Protocol):
@@ -77,6 +77,8 @@ class JsonLines:
                 }
                 for window in windows(analysis)
             ]
+        if outcome.report:
+            fields["report"] = str(outcome.report)
         return fields
 
 
@@ -137,19 +139,6 @@ def windows(analysis: Analysis) -> tuple[Segment, ...]:
     """The windows of a recording; a short one is a window itself."""
     whole = Segment(0.0, analysis.duration_s, analysis.prediction)
     return analysis.segments or (whole,)
-
-
-def percent(share: float) -> str:
-    """As the page says it: rounding never makes it certain.
-
-    Examples
-    --------
-    >>> percent(0.999), percent(0.873)
-    ('>99 %', '87 %')
-    """
-    if share >= 0.995:
-        return ">99 %"
-    return "<1 %" if share < 0.005 else f"{100 * share:.0f} %"
 
 
 def clock(duration_s: float) -> str:

@@ -179,6 +179,19 @@ class Analysis:
         )
 
 
+def percent(probability: float) -> str:
+    """As people are told it: nothing is certain, nothing impossible.
+
+    Examples
+    --------
+    >>> percent(0.999), percent(0.873)
+    ('> 99 %', '87 %')
+    """
+    if probability > 0.995:
+        return "> 99 %"
+    return "< 1 %" if probability < 0.005 else f"{100 * probability:.0f} %"
+
+
 def _known(kind: type, document: dict[str, Any]) -> dict[str, Any]:
     """The part of a document that a dataclass has fields for."""
     return {item.name: document[item.name] for item in fields(kind) if item.name in document}

@@ -24,7 +24,7 @@ from undertone import charts
 from undertone.charts import Picture
 from undertone.emotions import EMOTIONS
 from undertone.model_store import ModelInfo
-from undertone.prediction import Analysis, Prediction, Segment
+from undertone.prediction import Analysis, Prediction, Segment, percent
 from undertone.profile_words import Finding, describe
 from undertone.report_parts import Answer, Chart, Name, NumberedCanvas, Rule, ScaleBar
 from undertone.scripts import BOLD, REGULAR, clean
@@ -112,7 +112,7 @@ def _opening(analysis: Analysis) -> Iterator[Flowable]:
 
 def _answer(analysis: Analysis) -> Iterator[Flowable]:
     prediction = analysis.prediction
-    label, share = prediction.label.capitalize(), charts.percent(prediction.confidence)
+    label, share = prediction.label.capitalize(), percent(prediction.confidence)
     kicker = "This is a guess. Closest to" if prediction.uncertain else "Heard in this voice"
     yield Spacer(0, 14)
     yield Answer(label, share, kicker, EMOTIONS[prediction.label].colour, WIDTH)
@@ -229,7 +229,7 @@ def _windows(analysis: Analysis) -> Iterator[Flowable]:
         guess = " (a guess)" if all(segment.prediction.uncertain for segment in run) else ""
         rows.append([
             _clock(run[0].start_s), _clock(run[-1].end_s), label.capitalize() + guess,
-            charts.percent(share), str(len(run)) if is_long else _second(run[0].prediction),
+            percent(share), str(len(run)) if is_long else _second(run[0].prediction),
         ])  # fmt: skip
         colours.append(("LINEBEFORE", (2, row), (2, row), 5, HexColor(EMOTIONS[label].colour)))
     yield CondPageBreak(140)
@@ -252,7 +252,7 @@ def _runs(segments: Sequence[Segment], merged: bool) -> Iterator[list[Segment]]:
 def _second(heard: Prediction) -> str:
     """The second most probable emotion."""
     (name, share) = heard.ranked[1]
-    return f"{name.capitalize()}, {charts.percent(share)}"
+    return f"{name.capitalize()}, {percent(share)}"
 
 
 FLUSH = [
