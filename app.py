@@ -59,6 +59,7 @@ from undertone.profile_words import describe
 from undertone.recordings import Recordings
 from undertone.retention import Retention, in_words
 from undertone.settings import Settings
+from undertone.timeline import timeline
 from undertone.web import (
     InMemoryRequest,
     analyse_page_form,
@@ -175,7 +176,8 @@ def _register_pages(app: Flask) -> None:
         """All that is stored of an analysis; a browser gets it as a page."""
         analysis = analyzer().history.get(analysis_id)
         if not wants_html():
-            return jsonify(analysis.to_dict())
+            line = timeline(analysis)
+            return jsonify({**analysis.to_dict(), "timeline": line and line.to_dict()})
         return make_response(
             render_template(
                 "result.html",

@@ -28,6 +28,7 @@ ANALYSIS = Analysis(
     envelope=(0.0, 0.5, 1.0),
     model_id="0123456789ab",
     profile={"pitch_hz": 123.4},
+    speech=((0.0, 5.0), (8.5, 12.5)),
     spectrogram=MelSpectrogram(bytes(range(6)), n_mels=2, n_frames=3, frame_s=0.01),
 )
 

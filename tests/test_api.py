@@ -2,13 +2,16 @@
 
 from dataclasses import fields
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.conftest import upload
+from tests import sounds
+from tests.conftest import upload, wav
 from undertone.emotions import EMOTIONS
 from undertone.model_store import ModelInfo, installed_models, load_info
 from undertone.prediction import Analysis
+from undertone.timeline import timeline
 
 
 def test_a_stored_result_is_the_whole_analysis(app: Flask, voice_wav: bytes) -> None:
@@ -18,6 +21,17 @@ def test_a_stored_result_is_the_whole_analysis(app: Flask, voice_wav: bytes) -> 
     stored = Analysis.from_dict(response.get_json())
     assert stored == app.extensions["undertone"].history.get(stored.id)
     assert len(stored.prediction.probabilities) == 6
+    assert response.get_json()["timeline"] is None
+
+
+def test_a_long_result_has_its_timeline(client: FlaskClient) -> None:
+    response = client.post("/result", **upload(wav(sounds.voice(16.0))), follow_redirects=True)
+    stored = Analysis.from_dict(response.get_json())
+    line = timeline(stored)
+    assert line is not None
+    assert response.get_json()["timeline"] == json.loads(json.dumps(line.to_dict()))
+    assert line.steps[0].start_s == stored.speech[0][0]
+    assert sum(step.speech_s for step in line.steps) == pytest.approx(stored.speech_s)
 
 
 def test_health(client: FlaskClient) -> None:

@@ -117,6 +117,57 @@ Segments = Annotated[
 ]
 
 
+class StepAnswer(BaseModel):
+    """A step of a timeline."""
+
+    start_s: Annotated[Seconds, Field(examples=[4.5])]
+    end_s: Annotated[Seconds, Field(examples=[7.5])]
+    speech_s: Annotated[Seconds, Field(description="Speech in it.", examples=[2.7])]
+    probabilities: Probabilities
+
+
+class PassageAnswer(BaseModel):
+    """Neighbouring steps with the same emotion."""
+
+    start_s: Annotated[Seconds, Field(examples=[0.2])]
+    end_s: Annotated[Seconds, Field(examples=[31.5])]
+    emotion: Emotion
+    confidence: Confidence
+    uncertain: Annotated[
+        bool, Field(description="Whether most of its windows are a guess or say otherwise.")
+    ]
+
+
+class MomentAnswer(BaseModel):
+    """Where a feeling is strongest."""
+
+    at_s: Annotated[Seconds, Field(description="Where to listen from.", examples=[13.5])]
+    emotion: Emotion
+    probability: Confidence
+
+
+class TimelineAnswer(BaseModel):
+    """How the emotion changes where somebody speaks, smoothed over the windows."""
+
+    steps: list[StepAnswer]
+    passages: list[PassageAnswer]
+    shares: Annotated[
+        dict[str, Share],
+        Field(
+            description="Part of the speech that each emotion has, the largest first.",
+            examples=[{"neutral": 0.8, "happy": 0.2}],
+        ),
+    ]
+    moments: Annotated[
+        list[MomentAnswer], Field(description="At most five, the strongest first; none is neutral.")
+    ]
+
+
+Timeline = Annotated[
+    TimelineAnswer | None, Field(description="Of a long recording; null of a short one.")
+]
+
+
 class RecordingAnswer(BaseModel):
     """What every answer about a recording holds beside its own fields."""
 
@@ -140,6 +191,7 @@ class UploadAnswer(OneModelAnswer):
     confidence: Confidence
     probabilities: Probabilities
     segments: Segments
+    timeline: Timeline
     chart_url: Annotated[
         str,
         Field(
@@ -264,3 +316,8 @@ class AnalysisAnswer(BaseModel):
         Field(description="What was measured of the voice, by name with unit.", examples=[{}]),
     ]
     spectrogram: Annotated[SpectrogramAnswer | None, Field(description="Null in old analyses.")]
+    speech: Annotated[
+        list[tuple[Seconds, Seconds]],
+        Field(description="From when to when somebody speaks.", examples=[[[0.2, 2.8]]]),
+    ]
+    timeline: Timeline

@@ -47,6 +47,9 @@ EMOTIONS: Mapping[str, Emotion] = {
     )
 }
 
+# Those in which no feeling stands out.
+EVEN = frozenset({"neutral", "calm"})
+
 # What clients of other systems call an emotion, where it is not the name used here (RAVDESS's own).
 ADJECTIVES: Mapping[str, str] = {"fear": "fearful", "surprise": "surprised"}
 

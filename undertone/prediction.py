@@ -126,6 +126,8 @@ class Analysis:
         What was measured of the voice, by name with unit; without what could not be measured.
     spectrogram : MelSpectrogram, optional
         From which pictures are drawn when the recording is gone; None in old analyses.
+    speech : tuple of (start_s, end_s)
+        Where somebody speaks, in order; empty in old analyses.
     """
 
     id: str
@@ -139,6 +141,7 @@ class Analysis:
     model_id: str = ""
     profile: dict[str, float] = field(default_factory=dict)
     spectrogram: MelSpectrogram | None = None
+    speech: tuple[tuple[float, float], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, ready for JSON."""
@@ -154,6 +157,7 @@ class Analysis:
             "model_id": self.model_id,
             "profile": dict(self.profile),
             "spectrogram": self.spectrogram.to_dict() if self.spectrogram else None,
+            "speech": [list(stretch) for stretch in self.speech],
         }
 
     @classmethod
@@ -175,6 +179,7 @@ class Analysis:
                 ),
                 "envelope": tuple(document["envelope"]),
                 "spectrogram": spectrogram and MelSpectrogram.from_dict(spectrogram),
+                "speech": tuple((start, end) for start, end in document.get("speech", ())),
             }
         )
 

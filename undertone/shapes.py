@@ -12,21 +12,25 @@ from undertone.answer_models import (
     PredictAnswer,
     SegmentAnswer,
     Sentiment,
+    TimelineAnswer,
     UploadAnswer,
 )
 from undertone.emotions import ADJECTIVES
 from undertone.prediction import Analysis
+from undertone.timeline import timeline
 from undertone.web import picture, recording_url
 
 
 def upload(heard: Analysis) -> UploadAnswer:
-    """Emotion, probabilities, windows and a chart."""
+    """Emotion, probabilities, windows, a timeline and a chart."""
+    line = timeline(heard)
     return UploadAnswer(
         **_of_one_model(heard),
         predicted_emotion=heard.prediction.label,
         confidence=heard.prediction.confidence,
         probabilities=heard.prediction.probabilities,
         segments=[SegmentAnswer.model_validate(segment.to_dict()) for segment in heard.segments],
+        timeline=line and TimelineAnswer.model_validate(line.to_dict()),
         chart_url=charts.data_url(picture(heard, "bars-and-pie")),
     )
 

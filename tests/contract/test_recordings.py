@@ -73,12 +73,15 @@ def size_of(kind: str) -> tuple[int, int]:
 
 def test_upload(client: FlaskClient, voice_wav: bytes) -> None:
     body = answer(client, "/upload", **upload(voice_wav))
-    keys = {"predicted_emotion", "confidence", "probabilities", "segments", "chart_url"}
+    keys = {
+        "predicted_emotion", "confidence", "probabilities", "segments", "timeline", "chart_url"
+    }  # fmt: skip
     assert_common(body, keys)
     assert_probabilities(body["probabilities"], SEVEN)
     assert body["predicted_emotion"] == max(SEVEN, key=body["probabilities"].get)
     assert body["confidence"] == body["probabilities"][body["predicted_emotion"]]
     assert body["segments"] == []
+    assert body["timeline"] is None
     prefix, _, chart = body["chart_url"].partition(",")
     assert prefix == "data:image/png;base64"
     assert png_size(chart) == size_of("bars-and-pie")
@@ -97,6 +100,10 @@ def test_upload_of_a_long_recording(client: FlaskClient) -> None:
         assert_probabilities(heard["probabilities"], SEVEN)
         assert heard["confidence"] == heard["probabilities"][heard["label"]]
         assert_sentiment(heard["sentiment"])
+    line = body["timeline"]
+    assert len(line["steps"]) == len(body["segments"])
+    assert line["passages"][0]["start_s"] == line["steps"][0]["start_s"]
+    assert sum(line["shares"].values()) == pytest.approx(1)
 
 
 def test_predict(client: FlaskClient, voice_wav: bytes) -> None:

@@ -1,0 +1,288 @@
+"""How the emotion of a long recording changes: windows -> a smoothed timeline over its speech.
+
+The windows of `EmotionRecognizer` overlap by half and each is judged by itself, so their answers
+flicker. Here they are the observations of a hidden Markov model whose states are the emotions:
+
+- an emotion lasts `HOLD_S` on average and then gives way to any other, each as likely;
+- a window says as much about the emotion in its middle as its calibrated probabilities, to the
+  power of `EVIDENCE`, since most of its sound is heard in its neighbours as well;
+- all emotions are as likely at the start.
+
+What the forward and the backward pass leave (Rabiner, "A tutorial on hidden Markov models", Proc.
+IEEE 77, 1989, section III) is the probability of each emotion there, given the whole recording.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from undertone.emotions import EVEN
+from undertone.prediction import Analysis, Segment
+
+HOLD_S = 15.0
+EVIDENCE = 0.5
+# Silence of at least so long ends a passage even if the emotion is the same after it.
+PAUSE_S = 3.0
+MOMENTS = 5
+MOMENT_STRENGTH = 0.5  # weaker ones are not worth a visit
+
+Stretch = tuple[float, float]  # start_s, end_s
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a timeline, the time nearer to its window's middle than to any other's.
+
+    Attributes
+    ----------
+    start_s, end_s : float
+        In seconds from the start of the recording; speech within it begins and ends there.
+    speech_s : float
+        Seconds of speech in it, over 0.
+    probabilities : dict of str to float
+        Smoothed, in the model's order; sums to 1.
+    """
+
+    start_s: float
+    end_s: float
+    speech_s: float
+    probabilities: dict[str, float]
+
+    @property
+    def emotion(self) -> str:
+        """The most probable emotion."""
+        return max(self.probabilities, key=lambda name: self.probabilities[name])
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Neighbouring steps with the same emotion.
+
+    Attributes
+    ----------
+    start_s, end_s : float
+        In seconds from the start of the recording.
+    emotion : str
+    confidence : float
+        Mean of the smoothed probabilities of the emotion over its speech, 0 to 1.
+    uncertain : bool
+        Whether, in at least half of its speech, the window itself is a guess or says otherwise.
+    """
+
+    start_s: float
+    end_s: float
+    emotion: str
+    confidence: float
+    uncertain: bool
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where a feeling is strongest within a passage.
+
+    Attributes
+    ----------
+    at_s : float
+        Where to listen from.
+    emotion : str
+    probability : float
+        Smoothed, 0 to 1.
+    """
+
+    at_s: float
+    emotion: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """How the emotion of a recording changes.
+
+    Attributes
+    ----------
+    steps : tuple of Step
+        In their order; not where nobody speaks.
+    passages : tuple of Passage
+        In their order.
+    shares : dict of str to float
+        Emotion to its share of the time of speech; the largest first, without those that are
+        never the most probable; sums to 1.
+    moments : tuple of Moment
+        At most five, the strongest first, at most one of each passage, none neutral or calm.
+    """
+
+    steps: tuple[Step, ...]
+    passages: tuple[Passage, ...]
+    shares: dict[str, float]
+    moments: tuple[Moment, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, ready for JSON."""
+        return asdict(self)
+
+
+def timeline(analysis: Analysis) -> Timeline | None:
+    """The timeline of an analysis; None where the recording is short and was heard as one."""
+    if not analysis.segments:
+        return None
+    return from_windows(analysis.segments, analysis.speech)
+
+
+def from_windows(windows: Sequence[Segment], speech: Sequence[Stretch] = ()) -> Timeline:
+    """A smoothed timeline.
+
+    Parameters
+    ----------
+    windows : sequence of Segment
+        At least one; in their order, overlapping or not.
+    speech : sequence of (start_s, end_s), optional
+        Where somebody speaks, in order; wherever there is a window if not given.
+
+    Returns
+    -------
+    Timeline
+    """
+    smoothed = smooth(windows)
+    heard = [
+        (window, Step(*cut[:2], cut[2], row))
+        for window, bounds, row in zip(windows, _bounds(windows), smoothed, strict=True)
+        if (cut := _within(bounds, speech))
+    ]
+    steps = [step for _, step in heard]
+    groups = list(_groups(steps))
+    supported = [_supports(window, step) for window, step in heard]
+    return Timeline(
+        steps=tuple(steps),
+        passages=tuple(_passage(steps[group], supported[group]) for group in groups),
+        shares=_shares(steps),
+        moments=_moments([steps[group] for group in groups]),
+    )
+
+
+def smooth(
+    windows: Sequence[Segment], hold_s: float = HOLD_S, evidence: float = EVIDENCE
+) -> list[dict[str, float]]:
+    """Probability of each emotion in the middle of each window, given all windows.
+
+    Parameters
+    ----------
+    windows : sequence of Segment
+        At least one, in their order.
+    hold_s : float
+        How long an emotion lasts on average.
+    evidence : float
+        How much of a window's answer is its own, 0 to 1.
+    """
+    labels = list(windows[0].prediction.probabilities)
+    likelihoods = np.array([[w.prediction.probabilities[name] for name in labels] for w in windows])
+    likelihoods = np.maximum(likelihoods, 1e-6) ** evidence
+    middles_s = np.array([_middle_s(window) for window in windows])
+    moves = _moves(np.diff(middles_s), len(labels), hold_s)
+    forward = _pass(likelihoods, moves)
+    backward = _pass(likelihoods[::-1], moves[::-1])[::-1]
+    both = forward * backward / likelihoods  # which is in both
+    both /= both.sum(axis=1, keepdims=True)
+    return [dict(zip(labels, row.tolist(), strict=True)) for row in both]
+
+
+def _moves(gaps_s: np.ndarray, n_states: int, hold_s: float) -> np.ndarray:
+    """Probability of being in one given other state after each gap.
+
+    For a chain in continuous time that leaves its state at the rate 1 / `hold_s`, to any other
+    alike: (1 - exp(-gap / hold * n / (n - 1))) / n.
+    """
+    rate = n_states / (hold_s * max(1, n_states - 1))
+    return np.asarray((1 - np.exp(-gaps_s * rate)) / n_states)
+
+
+def _pass(likelihoods: np.ndarray, moves: np.ndarray) -> np.ndarray:
+    """Forward probabilities [shape=(n_windows, n_states)], each row scaled to sum to 1."""
+    rows = np.empty_like(likelihoods)
+    belief = np.full(likelihoods.shape[1], 1 / likelihoods.shape[1])
+    for index, likelihood in enumerate(likelihoods):
+        if index:
+            move = moves[index - 1]
+            # Rows sum to 1: moving to each state with `move`, and staying with the rest.
+            belief = move + (1 - len(belief) * move) * belief
+        belief = belief * likelihood
+        belief /= belief.sum()
+        rows[index] = belief
+    return rows
+
+
+def _middle_s(window: Segment) -> float:
+    return (window.start_s + window.end_s) / 2
+
+
+def _bounds(windows: Sequence[Segment]) -> list[Stretch]:
+    """The part of each window that is nearer to its middle than to the next ones'."""
+    halves = [(_middle_s(a) + _middle_s(b)) / 2 for a, b in pairwise(windows)]
+    starts = [windows[0].start_s, *halves]
+    ends = [*halves, windows[-1].end_s]
+    return [
+        (max(window.start_s, start), min(window.end_s, end))
+        for window, start, end in zip(windows, starts, ends, strict=True)
+    ]
+
+
+def _within(bounds: Stretch, speech: Sequence[Stretch]) -> tuple[float, float, float] | None:
+    """Start, end and seconds of the speech within bounds; None where there is none."""
+    start, end = bounds
+    spoken = [(max(start, a), min(end, b)) for a, b in speech if a < end and b > start]
+    if not speech:
+        spoken = [bounds]
+    if not spoken:
+        return None
+    return spoken[0][0], spoken[-1][1], sum(b - a for a, b in spoken)
+
+
+def _groups(steps: Sequence[Step]) -> Iterator[slice]:
+    """Where passages are in the steps."""
+    first = 0
+    for index in range(1, len(steps) + 1):
+        if (
+            index == len(steps)
+            or steps[index].emotion != steps[index - 1].emotion
+            or steps[index].start_s - steps[index - 1].end_s >= PAUSE_S
+        ):
+            yield slice(first, index)
+            first = index
+
+
+def _supports(window: Segment, step: Step) -> bool:
+    return not window.prediction.uncertain and window.prediction.label == step.emotion
+
+
+def _passage(steps: Sequence[Step], supported: Sequence[bool]) -> Passage:
+    emotion = steps[0].emotion
+    weights = [step.speech_s for step in steps]
+    own = sum(weight for weight, yes in zip(weights, supported, strict=True) if yes)
+    return Passage(
+        start_s=steps[0].start_s,
+        end_s=steps[-1].end_s,
+        emotion=emotion,
+        confidence=float(np.average([s.probabilities[emotion] for s in steps], weights=weights)),
+        uncertain=own <= sum(weights) / 2,
+    )
+
+
+def _shares(steps: Sequence[Step]) -> dict[str, float]:
+    total = sum(step.speech_s for step in steps)
+    shares: dict[str, float] = {}
+    for step in steps:
+        shares[step.emotion] = shares.get(step.emotion, 0.0) + step.speech_s / total
+    return dict(sorted(shares.items(), key=lambda item: -item[1]))
+
+
+def _moments(passages: Sequence[Sequence[Step]]) -> tuple[Moment, ...]:
+    strongest = [max(steps, key=lambda s: s.probabilities[s.emotion]) for steps in passages]
+    moments = [
+        Moment(step.start_s, step.emotion, step.probabilities[step.emotion])
+        for step in strongest
+        if step.emotion not in EVEN
+    ]
+    moments = [moment for moment in moments if moment.probability >= MOMENT_STRENGTH]
+    return tuple(sorted(moments, key=lambda moment: -moment.probability)[:MOMENTS])
