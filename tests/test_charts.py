@@ -14,6 +14,7 @@ from undertone.emotions import EMOTIONS
 from undertone.errors import PictureUnavailable, UnknownPicture
 from undertone.prediction import Analysis, Prediction, Segment
 from undertone.spectrogram import mel_spectrogram
+from undertone.timeline import timeline
 
 SHARES = {"sad": 0.5, "angry": 0.3, "happy": 0.15, "calm": 0.048, "fear": 0.002}
 SAD = Prediction("sad", 0.5, SHARES, "encoder", False)
@@ -28,6 +29,7 @@ def analysis() -> Analysis:
         duration_s=12.0,
         prediction=SAD,
         segments=WINDOWS,
+        speech=((0.0, 6.0), (9.0, 12.0)),
         envelope=(1.0,) * 240,
         spectrogram=mel_spectrogram(Audio(sounds.voice(12.0))),
     )
@@ -72,13 +74,16 @@ def at_time(picture: np.ndarray, time_s: float) -> np.ndarray:
     return picture[picture.shape[0] - 2 * (bottom + height) : -2 * bottom, x : x + 1]
 
 
-def test_the_timeline_shows_each_window_until_the_next_and_no_more(analysis: Analysis) -> None:
+def test_the_timeline_shows_each_step_and_silence_as_nothing(analysis: Analysis) -> None:
     picture = pixels(charts.picture(analysis, "timeline"))
-    assert where(at_time(picture, 1.5), "angry").all()
-    assert where(at_time(picture, 4.5), "sad").mean() == pytest.approx(0.5, abs=0.02)
-    assert where(at_time(picture, 4.5), "angry").mean() == pytest.approx(0.3, abs=0.02)
+    line = timeline(analysis)
+    assert line is not None
+    for step in line.steps:
+        column = at_time(picture, (step.start_s + step.end_s) / 2)
+        for name in ("angry", "sad"):
+            share = step.probabilities[name]
+            assert where(column, name).mean() == pytest.approx(share, abs=0.02)
     assert (at_time(picture, 7.5) == 255).all()
-    assert where(at_time(picture, 10.5), "angry").all()
 
 
 def test_a_short_recordings_timeline_is_its_one_answer(analysis: Analysis) -> None:
@@ -88,11 +93,13 @@ def test_a_short_recordings_timeline_is_its_one_answer(analysis: Analysis) -> No
 
 
 def test_the_waveform_takes_the_colour_of_what_is_heard(analysis: Analysis) -> None:
-    picture = pixels(charts.picture(analysis, "waveform"))
+    certain = replace(SAD, probabilities={**dict.fromkeys(SHARES, 0.0), "sad": 1.0})
+    windows = (Segment(0.0, 6.0, ANGRY), Segment(6.0, 12.0, certain))
+    picture = pixels(charts.picture(replace(analysis, segments=windows, speech=()), "waveform"))
     left, _, width, _ = charts.PICTURES["waveform"].parts[0][1]
     columns = np.linspace(2 * left, 2 * (left + width), 13).astype(int)
     for second, (start, end) in enumerate(zip(columns[:-1], columns[1:], strict=True)):
-        heard = "sad" if 3 <= second < 9 else "angry"
+        heard = "angry" if second < 6 else "sad"
         assert where(picture[-300:-80, start + 6 : end - 6], heard).mean() > 0.4
 
 

@@ -120,7 +120,7 @@ class Listener:
             model_id=recognizer.info.id,
             profile=measured,
             spectrogram=mel_spectrogram(audio),
-            speech=speech,
+            speech=tuple(speech),
         )
 
     def recognizer(self, model: str | None = None) -> Recognizer:

@@ -13,7 +13,7 @@ from undertone.sheets import TEXT_PX, Box, PngSheet, Sheet
 from undertone.time_charts import draw_mfcc, draw_spectrogram, draw_timeline, draw_waveform
 
 # A change of what is drawn raises it: pictures that browsers keep are then fetched anew.
-DRAWING_VERSION = 1
+DRAWING_VERSION = 2
 
 Draw = Callable[[Sheet, Box, Analysis], None]
 

@@ -30,7 +30,7 @@ def upload(heard: Analysis) -> UploadAnswer:
         confidence=heard.prediction.confidence,
         probabilities=heard.prediction.probabilities,
         segments=[SegmentAnswer.model_validate(segment.to_dict()) for segment in heard.segments],
-        timeline=line and TimelineAnswer.model_validate(line.to_dict()),
+        timeline=TimelineAnswer.model_validate(line.to_dict()) if line else None,
         chart_url=charts.data_url(picture(heard, "bars-and-pie")),
     )
 

@@ -1,6 +1,6 @@
 """Charts along a recording's time: what was heard when, waveform, spectrogram, MFCC."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from undertone.emotions import EMOTIONS
 from undertone.errors import PictureUnavailable
-from undertone.prediction import Analysis, MelSpectrogram, Prediction
+from undertone.prediction import Analysis, MelSpectrogram
 from undertone.sheets import QUIET, Box, Sheet
 from undertone.spectrogram import RANGE_DB, band_of, levels_of, mfcc
+from undertone.timeline import most_probable, timeline
 
 # At most this many steps on the axis, of one of these lengths: (unit, its seconds, steps in it).
 MAX_STEPS = 6
@@ -31,16 +32,12 @@ LEGEND_PX = 28
 NAMED_FROM = 0.05  # emotions that never reach this are not in the legend
 
 
-def stretches(analysis: Analysis) -> list[tuple[float, float, Prediction]]:
-    """What is heard from when to when, in seconds: windows cut off where the next one begins."""
-    segments = analysis.segments
-    if not segments:
-        return [(0.0, analysis.duration_s, analysis.prediction)]
-    next_s = [*(segment.start_s for segment in segments[1:]), analysis.duration_s]
-    return [
-        (segment.start_s, min(segment.end_s, until_s), segment.prediction)
-        for segment, until_s in zip(segments, next_s, strict=True)
-    ]
+def stretches(analysis: Analysis) -> list[tuple[float, float, Mapping[str, float]]]:
+    """Probabilities from when to when, in seconds: those of the timeline, or of the whole."""
+    line = timeline(analysis)
+    if line is None:
+        return [(0.0, analysis.duration_s, analysis.prediction.probabilities)]
+    return [(step.start_s, step.end_s, step.probabilities) for step in line.steps]
 
 
 def draw_timeline(sheet: Sheet, box: Box, analysis: Analysis) -> None:
@@ -49,18 +46,18 @@ def draw_timeline(sheet: Sheet, box: Box, analysis: Analysis) -> None:
     boxes, colours = [], []
     highest: dict[str, float] = {}
     order = [name for name, _ in analysis.prediction.ranked]
-    for start_s, end_s, prediction in stretches(analysis):
+    for start_s, end_s, probabilities in stretches(analysis):
         # On whole pixels, or the paper would shine through between neighbours.
         start, end = (round(2 * width * at / analysis.duration_s) / 2 for at in (start_s, end_s))
         below = 0
         total = 0.0
         for name in order:
-            total += prediction.probabilities[name]
+            total += probabilities[name]
             top = round(height * total)
             boxes.append((left + start, bottom + below, end - start, top - below))
             colours.append(EMOTIONS[name].colour)
             below = top
-            highest[name] = max(highest.get(name, 0.0), prediction.probabilities[name])
+            highest[name] = max(highest.get(name, 0.0), probabilities[name])
     sheet.boxes(boxes, colours)
     _time_axis(sheet, box, analysis.duration_s)
     _vertical_axis(sheet, box, ((share, f"{100 * share:.0f} %") for share in (0, 0.5, 1)))
@@ -77,7 +74,7 @@ def draw_waveform(sheet: Sheet, box: Box, analysis: Analysis) -> None:
     times_s = (np.arange(n) + 0.5) * analysis.duration_s / n
     starts_s = [start_s for start_s, _, _ in heard]
     index = np.maximum(np.searchsorted(starts_s, times_s, side="right") - 1, 0)
-    labels = [heard[i][2].label for i in index]
+    labels = [most_probable(heard[i][2]) for i in index]
     peaks = np.maximum(np.array(analysis.envelope), 1 / height) * height
     x = left + width * (np.arange(n) + 0.12) / n
     boxes = [

@@ -12,7 +12,7 @@ What the forward and the backward pass leave (Rabiner, "A tutorial on hidden Mar
 IEEE 77, 1989, section III) is the probability of each emotion there, given the whole recording.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
@@ -54,7 +54,7 @@ class Step:
     @property
     def emotion(self) -> str:
         """The most probable emotion."""
-        return max(self.probabilities, key=lambda name: self.probabilities[name])
+        return most_probable(self.probabilities)
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,11 @@ class Timeline:
     def to_dict(self) -> dict[str, Any]:
         """All fields, ready for JSON."""
         return asdict(self)
+
+
+def most_probable(probabilities: Mapping[str, float]) -> str:
+    """The emotion with the highest probability."""
+    return max(probabilities, key=lambda name: probabilities[name])
 
 
 def timeline(analysis: Analysis) -> Timeline | None:
