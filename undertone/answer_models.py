@@ -317,7 +317,7 @@ class AnalysisAnswer(BaseModel):
     ]
     spectrogram: Annotated[SpectrogramAnswer | None, Field(description="Null in old analyses.")]
     speech: Annotated[
-        list[tuple[Seconds, Seconds]],
+        list[Annotated[list[Seconds], Field(min_length=2, max_length=2)]],
         Field(description="From when to when somebody speaks.", examples=[[[0.2, 2.8]]]),
     ]
     timeline: Timeline
