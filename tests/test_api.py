@@ -24,12 +24,14 @@ def test_a_stored_result_is_the_whole_analysis(app: Flask, voice_wav: bytes) -> 
     assert response.get_json()["timeline"] is None
 
 
-def test_a_long_result_has_its_timeline(client: FlaskClient) -> None:
-    response = client.post("/result", **upload(wav(sounds.voice(16.0))), follow_redirects=True)
+def test_a_long_result_has_its_timeline(app: Flask) -> None:
+    response = app.test_client().post(
+        "/result", **upload(wav(sounds.voice(16.0))), follow_redirects=True
+    )
     stored = Analysis.from_dict(response.get_json())
     line = timeline(stored)
     assert line is not None
-    assert response.get_json()["timeline"] == json.loads(json.dumps(line.to_dict()))
+    assert response.get_json()["timeline"] == app.json.loads(app.json.dumps(line.to_dict()))
     assert line.steps[0].start_s == stored.speech[0][0]
     assert sum(step.speech_s for step in line.steps) == pytest.approx(stored.speech_s)
 

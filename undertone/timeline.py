@@ -10,9 +10,16 @@ flicker. Here they are the observations of a hidden Markov model whose states ar
 
 What the forward and the backward pass leave (Rabiner, "A tutorial on hidden Markov models", Proc.
 IEEE 77, 1989, section III) is the probability of each emotion there, given the whole recording.
+
+Measured on clips of RAVDESS strung together to stretches of 6 to 20 s, four speakers the model had
+not heard, 12 minutes: windows alone name the emotion of 68 % of the time and change it 222 times,
+smoothed ones of 76 %, with 43 changes; there were 48. Other values of both constants, from half to
+twice as much, are within two points. The smoothed probabilities are too sure of themselves (91 %
+on average), so how sure a passage is comes from its windows (71 %, of which 68 % are right).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
@@ -20,9 +27,9 @@ from typing import Any
 import numpy as np
 
 from undertone.emotions import EVEN
-from undertone.prediction import Analysis, Segment
+from undertone.prediction import Analysis, Prediction, Segment
 
-HOLD_S = 15.0
+HOLD_S = 10.0
 EVIDENCE = 0.5
 # Silence of at least so long ends a passage even if the emotion is the same after it.
 PAUSE_S = 3.0
@@ -67,7 +74,7 @@ class Passage:
         In seconds from the start of the recording.
     emotion : str
     confidence : float
-        Mean of the smoothed probabilities of the emotion over its speech, 0 to 1.
+        Mean over its speech of what its windows themselves give the emotion, 0 to 1.
     uncertain : bool
         Whether, in at least half of its speech, the window itself is a guess or says otherwise.
     """
@@ -81,7 +88,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class Moment:
-    """Where a feeling is strongest within a passage.
+    """Where the emotion of a passage is heard best.
 
     Attributes
     ----------
@@ -89,7 +96,7 @@ class Moment:
         Where to listen from.
     emotion : str
     probability : float
-        Smoothed, 0 to 1.
+        What the window there gives it, 0 to 1.
     """
 
     at_s: float
@@ -124,6 +131,24 @@ class Timeline:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class _Heard:
+    """A step and what its window says."""
+
+    step: Step
+    window: Prediction
+
+    @property
+    def own(self) -> float:
+        """What the window gives the emotion of the step."""
+        return self.window.probabilities[self.step.emotion]
+
+    @property
+    def supports(self) -> bool:
+        """Whether the window says the same and does not only guess."""
+        return not self.window.uncertain and self.window.label == self.step.emotion
+
+
 def most_probable(probabilities: Mapping[str, float]) -> str:
     """The emotion with the highest probability."""
     return max(probabilities, key=lambda name: probabilities[name])
@@ -150,20 +175,19 @@ def from_windows(windows: Sequence[Segment], speech: Sequence[Stretch] = ()) -> 
     -------
     Timeline
     """
-    smoothed = smooth(windows)
     heard = [
-        (window, Step(*cut[:2], cut[2], row))
-        for window, bounds, row in zip(windows, _bounds(windows), smoothed, strict=True)
-        if (cut := _within(bounds, speech))
+        _Heard(Step(start, end, speech_s, row), window.prediction)
+        for window, row, (start, end, speech_s) in zip(
+            windows, smooth(windows), _spoken(_bounds(windows), speech), strict=True
+        )
+        if speech_s > 0
     ]
-    steps = [step for _, step in heard]
-    groups = list(_groups(steps))
-    supported = [_supports(window, step) for window, step in heard]
+    groups = list(_passages(heard))
     return Timeline(
-        steps=tuple(steps),
-        passages=tuple(_passage(steps[group], supported[group]) for group in groups),
-        shares=_shares(steps),
-        moments=_moments([steps[group] for group in groups]),
+        steps=tuple(item.step for item in heard),
+        passages=tuple(_passage(group) for group in groups),
+        shares=_shares([item.step for item in heard]),
+        moments=_moments(groups),
     )
 
 
@@ -233,44 +257,42 @@ def _bounds(windows: Sequence[Segment]) -> list[Stretch]:
     ]
 
 
-def _within(bounds: Stretch, speech: Sequence[Stretch]) -> tuple[float, float, float] | None:
-    """Start, end and seconds of the speech within bounds; None where there is none."""
-    start, end = bounds
-    spoken = [(max(start, a), min(end, b)) for a, b in speech if a < end and b > start]
-    if not speech:
-        spoken = [bounds]
-    if not spoken:
-        return None
-    return spoken[0][0], spoken[-1][1], sum(b - a for a, b in spoken)
+def _spoken(
+    bounds: Sequence[Stretch], speech: Sequence[Stretch]
+) -> Iterator[tuple[float, float, float]]:
+    """Start, end and seconds of the speech within each bounds; seconds are 0 without any."""
+    starts, ends = [start for start, _ in speech], [end for _, end in speech]
+    for start, end in bounds:
+        within = speech[bisect_right(ends, start) : bisect_left(starts, end)]
+        cut = [(max(start, a), min(end, b)) for a, b in within] if speech else [(start, end)]
+        yield (
+            cut[0][0] if cut else start,
+            cut[-1][1] if cut else end,
+            sum(b - a for a, b in cut),
+        )
 
 
-def _groups(steps: Sequence[Step]) -> Iterator[slice]:
-    """Where passages are in the steps."""
+def _passages(heard: Sequence[_Heard]) -> Iterator[Sequence[_Heard]]:
+    """Neighbours with the same emotion and no long pause between."""
     first = 0
-    for index in range(1, len(steps) + 1):
-        if (
-            index == len(steps)
-            or steps[index].emotion != steps[index - 1].emotion
-            or steps[index].start_s - steps[index - 1].end_s >= PAUSE_S
-        ):
-            yield slice(first, index)
-            first = index
+    for index in range(1, len(heard) + 1):
+        if index < len(heard):
+            before, step = heard[index - 1].step, heard[index].step
+            if step.emotion == before.emotion and step.start_s - before.end_s < PAUSE_S:
+                continue
+        yield heard[first:index]
+        first = index
 
 
-def _supports(window: Segment, step: Step) -> bool:
-    return not window.prediction.uncertain and window.prediction.label == step.emotion
-
-
-def _passage(steps: Sequence[Step], supported: Sequence[bool]) -> Passage:
-    emotion = steps[0].emotion
-    weights = [step.speech_s for step in steps]
-    own = sum(weight for weight, yes in zip(weights, supported, strict=True) if yes)
+def _passage(heard: Sequence[_Heard]) -> Passage:
+    weights = [item.step.speech_s for item in heard]
+    supported = sum(item.step.speech_s for item in heard if item.supports)
     return Passage(
-        start_s=steps[0].start_s,
-        end_s=steps[-1].end_s,
-        emotion=emotion,
-        confidence=float(np.average([s.probabilities[emotion] for s in steps], weights=weights)),
-        uncertain=own <= sum(weights) / 2,
+        start_s=heard[0].step.start_s,
+        end_s=heard[-1].step.end_s,
+        emotion=heard[0].step.emotion,
+        confidence=float(np.average([item.own for item in heard], weights=weights)),
+        uncertain=supported <= sum(weights) / 2,
     )
 
 
@@ -282,12 +304,11 @@ def _shares(steps: Sequence[Step]) -> dict[str, float]:
     return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
-def _moments(passages: Sequence[Sequence[Step]]) -> tuple[Moment, ...]:
-    strongest = [max(steps, key=lambda s: s.probabilities[s.emotion]) for steps in passages]
+def _moments(groups: Iterable[Sequence[_Heard]]) -> tuple[Moment, ...]:
+    best = [max(group, key=lambda item: item.own) for group in groups]
     moments = [
-        Moment(step.start_s, step.emotion, step.probabilities[step.emotion])
-        for step in strongest
-        if step.emotion not in EVEN
+        Moment(item.step.start_s, item.step.emotion, item.own)
+        for item in best
+        if item.step.emotion not in EVEN and item.own >= MOMENT_STRENGTH
     ]
-    moments = [moment for moment in moments if moment.probability >= MOMENT_STRENGTH]
     return tuple(sorted(moments, key=lambda moment: -moment.probability)[:MOMENTS])

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 
 from undertone.timeline import Step, Timeline
 
 WIDTH = 1000
 HEIGHT = 100
+MAX_BOXES = 250  # about; more could not be told apart and would make a heavy page
 
 
 @dataclass(frozen=True)
@@ -39,15 +41,30 @@ def lanes(line: Timeline, duration_s: float) -> tuple[Lane, ...]:
     duration_s : float
         Of the recording, which is as wide as the drawing.
     """
+    steps = _coarse(line.steps, duration_s / MAX_BOXES)
     return tuple(
         Lane(
             emotion,
             share,
-            area=_area(line.steps, emotion, duration_s),
-            leading=_area((s for s in line.steps if s.emotion == emotion), emotion, duration_s),
+            area=_area(steps, emotion, duration_s),
+            leading=_area((s for s in steps if s.emotion == emotion), emotion, duration_s),
         )
         for emotion, share in line.shares.items()
     )
+
+
+def _coarse(steps: Iterable[Step], least_s: float) -> list[Step]:
+    """Steps with the same emotion joined where several begin within `least_s`."""
+    joined = []
+    for _, group in groupby(steps, lambda step: (int(step.start_s / least_s), step.emotion)):
+        parts = list(group)
+        speech_s = sum(step.speech_s for step in parts)
+        mean = {
+            name: sum(step.speech_s * step.probabilities[name] for step in parts) / speech_s
+            for name in parts[0].probabilities
+        }
+        joined.append(Step(parts[0].start_s, parts[-1].end_s, speech_s, mean))
+    return joined
 
 
 def _area(steps: Iterable[Step], emotion: str, duration_s: float) -> str:
