@@ -40,12 +40,15 @@ class EmotionRecognizer:
     'happy'
     """
 
-    # Training utterances last 1 to 7 s: longer speech is heard in windows of that kind, which
-    # also keeps cost linear in length (self-attention alone would be quadratic).
-    window_s = 6.0
-    hop_s = 3.0
+    # Most training utterances hold 1.5 to 3 s of speech, and a model is only good, and only knows
+    # how good, at what is like them. Three clips of nEMO in a row (7.8 s, a language not trained
+    # on) are named rightly in 21 % of cases in one piece (mean confidence 80 %), in 26 % in windows
+    # of 6 s, in 43 % (54 %) in windows of 2 s; single clips in 43 %. On RAVDESS's unheard speakers
+    # two clips (4.5 s) gain from 63 % to 83 %, three from 55 % to 87 %.
+    window_s = 2.0
+    hop_s = 1.0
     # Asked together; between two blocks the work can be ended.
-    windows_at_a_time = 4
+    windows_at_a_time = 12
 
     def __init__(self, name: str = "encoder", models_dir: Path = MODELS_DIR) -> None:
         self.info: ModelInfo = load_info(name, models_dir)

@@ -51,7 +51,7 @@ def test_a_long_recording_has_its_windows(client: FlaskClient) -> None:
     data = wav(sounds.voice(20.0))
     response = client.post("/result", **upload(data), headers=BROWSER, follow_redirects=True)
     assert response.status_code == 200
-    assert "0:06" in response.get_data(as_text=True)
+    assert "0:19" in response.get_data(as_text=True)
 
 
 def test_file_names_are_escaped(client: FlaskClient, voice_wav: bytes) -> None:
