@@ -42,7 +42,6 @@ from undertone import (
     server_views,
     sheets,
 )
-from undertone.analysis import Analyzer
 from undertone.answer_models import AnalysisAnswer
 from undertone.audio import decode
 from undertone.charts import PICTURES
@@ -54,9 +53,9 @@ from undertone.jobs import views as job_views
 from undertone.jobs.desk import open_desk
 from undertone.keys import KeyRing
 from undertone.model_store import installed_models, load_info
+from undertone.opening import open_analyzer
 from undertone.pictures import Pictures
 from undertone.profile_words import describe
-from undertone.recordings import Recordings
 from undertone.retention import Retention, in_words
 from undertone.settings import Settings
 from undertone.timeline import timeline
@@ -117,17 +116,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # keep the model's label order
     sheets.prepare(settings.data_dir / "matplotlib")
     load_info(settings.model)  # a default model that is not there stops the start
-    recordings = Recordings(settings.recordings_dir, settings.keep_audio)
-    history = History(settings.store_url, forget=recordings.forget)
-    Retention(history, settings.keep_history, recordings).start()
-    analyzer = Analyzer(
-        recognizers={name: EmotionRecognizer(name) for name in installed_models()},
-        default_model=settings.model,
-        history=history,
-        recordings=recordings,
-        max_duration_s=settings.max_duration_s,
-        decode=Decoders(settings.decoders).decode if settings.decoders else decode,
+    analyzer = open_analyzer(
+        settings,
+        {name: EmotionRecognizer(name) for name in installed_models()},
+        Decoders(settings.decoders).decode if settings.decoders else decode,
     )
+    Retention(analyzer.history, settings.keep_history, analyzer.recordings).start()
     app.extensions["undertone"] = analyzer
     app.extensions["undertone.pictures"] = Pictures()
     app.extensions["undertone.turns"] = capacity.Turns(settings.threads, settings.waiting)

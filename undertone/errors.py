@@ -58,6 +58,12 @@ class SettingsError(UndertoneError):
     code = "bad-setting"
 
 
+class PartMissing(UndertoneError):
+    """What was asked for needs a library that is not installed."""
+
+    code = "part-missing"
+
+
 class KeysUnusable(UndertoneError):
     """The file of API keys cannot be read, so nobody can be let in."""
 

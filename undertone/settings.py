@@ -84,6 +84,13 @@ def _boolean(value: str) -> bool:
     return known[value.strip().lower()]
 
 
+def _broker(value: str) -> str:
+    url = value.strip()
+    if url and not re.match(r"(rediss?|amqps?)://[^/]", url):
+        raise ValueError("a URL such as redis://host:6379/0 or amqp://user:password@host")
+    return url
+
+
 def _secret(value: str) -> str:
     """A text of 16 characters or more, ``whsec_`` and base64, or nothing."""
     secret = value.strip()
@@ -213,6 +220,10 @@ class Settings:
     job_threads: int = _setting(
         1, _number(int, 0, 64), "recordings of jobs worked on at the same time; 0: none here"
     )
+    broker_url: str = _setting(
+        "", _broker, "broker that tells workers of jobs, such as `redis://host:6379/0`; empty: "
+        "the server does them itself",
+    )  # fmt: skip
     job_files: int = _setting(100, _number(int, 1, 10_000), "recordings in one job")
     job_mb: float = _setting(
         500.0, _number(float, 0.001, 100_000), "size of one job's recordings together, in MiB"

@@ -5,16 +5,20 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from emotion_recognizer import EmotionRecognizer
+from tests import sounds
 from tests.databases import Database
 from tests.samples import analysis
-from undertone.analysis import Analyzer
+from undertone.analysis import Analyzer, Listener
 from undertone.history import History
 from undertone.jobs.claims import Claims
 from undertone.jobs.files import WaitingFiles
 from undertone.jobs.job import Job
 from undertone.jobs.store import Jobs, Limits, NewItem
+from undertone.prediction import Analysis
 
 LEASE = timedelta(seconds=30)
 
@@ -39,6 +43,24 @@ def claims(history: History) -> Claims:
 @pytest.fixture
 def files(tmp_path: Path) -> WaitingFiles:
     return WaitingFiles(tmp_path / "jobs")
+
+
+@pytest.fixture(scope="session")
+def voices() -> dict[str, bytes]:
+    """Five recordings by name: short ones and one that takes longer."""
+    made = {
+        f"{n}.wav": sounds.with_soundfile(sounds.voice(1.0 + n / 4, 90 + 20 * n), 16_000, "WAV")
+        for n in range(4)
+    }
+    long = np.tile(sounds.voice(30.0), 3)
+    return {"long.mp3": sounds.with_soundfile(long, 16_000, "MP3"), **made}
+
+
+@pytest.fixture(scope="session")
+def expected(voices: dict[str, bytes]) -> dict[str, Analysis]:
+    """What one process hears in them when nothing happens to it."""
+    listener = Listener({"encoder": EmotionRecognizer()}, "encoder", 1800.0)
+    return {name: listener.hear(data, name) for name, data in voices.items()}
 
 
 class StubAnalyzer(Analyzer):

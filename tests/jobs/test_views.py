@@ -305,10 +305,11 @@ def test_several_files_in_the_pages_form(idle: FlaskClient, settings: Settings) 
 
 def test_a_job_is_received_without_holding_it_in_memory(settings: Settings) -> None:
     """More than may be held of all requests together goes by, because it goes to the disk."""
-    little = {"max_upload_mb": 0.5, "uploads_mb": 1.0, "job_threads": 0}
+    little = {"max_upload_mb": 0.5, "uploads_mb": 1.0, "job_mb": 10.0, "job_threads": 0}
     application = create_app(Settings(**{**vars(settings), **little}))
     files = [(bytes(500_000), f"{n}.wav") for n in range(4)]
+    files.insert(2, (bytes(3_000_000), "too large.wav"))
     response = application.test_client().post("/jobs", **recordings(*files))
     application.extensions["undertone"].history.close()
-    assert response.status_code == 202
+    assert response.status_code == 202, response.get_data()
     assert [path.stat().st_size for path in waiting_files(settings)] == [500_000] * 4

@@ -1,20 +1,18 @@
 """Desk: where the web brings jobs and asks after them."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from typing import Protocol
 
 from undertone.analysis import Analyzer
 from undertone.errors import FileTooLarge
 from undertone.file_names import display_name
-from undertone.jobs.claims import Claims
-from undertone.jobs.files import Draft, Upload, WaitingFiles, nothing
+from undertone.jobs.files import Draft, Upload, nothing
 from undertone.jobs.in_process import InProcess
 from undertone.jobs.job import Job
-from undertone.jobs.runner import Runner
-from undertone.jobs.store import Jobs, Limits, NewItem
-from undertone.jobs.webhooks import Webhooks
-from undertone.settings import MIB, Settings
+from undertone.jobs.store import NewItem
+from undertone.jobs.work import Work, open_work
+from undertone.optional import needed_for
+from undertone.settings import Settings
 
 
 class Engine(Protocol):
@@ -36,25 +34,16 @@ class Desk:
     Parameters
     ----------
     settings : Settings
-    jobs : Jobs
-    files : WaitingFiles
-    webhooks : Webhooks
+    work : Work
     engine : Engine
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        jobs: Jobs,
-        files: WaitingFiles,
-        webhooks: Webhooks,
-        engine: Engine,
-    ) -> None:
-        self.jobs = jobs
+    def __init__(self, settings: Settings, work: Work, engine: Engine) -> None:
+        self.jobs = work.jobs
         self.engine = engine
         self._settings = settings
-        self._files = files
-        self._webhooks = webhooks
+        self._files = work.files
+        self._webhooks = work.webhooks
 
     def draft(self, let_go: Callable[[], None] = nothing) -> Draft:
         """A place for the recordings of a new job.
@@ -163,15 +152,18 @@ def open_desk(settings: Settings, analyzer: Analyzer) -> Desk:
     StoreError
         The database cannot be read.
     """
-    database = analyzer.history.engine
-    queue = Limits(settings.job_queue_files, int(settings.job_queue_mb * MIB))
-    jobs = Jobs(database, queue)
-    files = WaitingFiles(settings.data_dir / "jobs")
-    lease = timedelta(seconds=settings.job_lease_s)
-    claims = Claims(database, lease, settings.job_attempts)
-    runner = Runner(analyzer, claims, files)
-    webhooks = Webhooks(database, jobs, settings.webhook_secret, settings.webhook_private)
-    engine = InProcess(runner, claims, webhooks, settings.job_threads)
-    files.sweep(jobs.are_over)
+    work = open_work(settings, analyzer)
+    engine = _open_engine(settings, work)
+    work.files.sweep(work.jobs.are_over)
     engine.wake()
-    return Desk(settings, jobs, files, webhooks, engine)
+    return Desk(settings, work, engine)
+
+
+def _open_engine(settings: Settings, work: Work) -> Engine:
+    if not settings.broker_url:
+        return InProcess(work, settings.job_threads)
+    # Most servers need no broker, and its libraries take their time to load.
+    with needed_for("UNDERTONE_BROKER_URL"):
+        from undertone.jobs.broker import Broker, make_celery
+
+    return Broker(make_celery(settings.broker_url, lambda: work), work)

@@ -63,8 +63,7 @@ class Upload(io.FileIO):
         with _store_errors():
             if self.is_too_large:
                 self.truncate(0)
-                return len(part)
-            view = memoryview(part)
+            view = memoryview(b"" if self.is_too_large else part)
             while view:
                 view = view[super().write(view) :]
         self._let_go()

@@ -2,10 +2,8 @@
 
 from collections.abc import Callable
 
-from undertone.jobs.claims import Claims
 from undertone.jobs.pool import Pool
-from undertone.jobs.runner import Runner
-from undertone.jobs.webhooks import Webhooks
+from undertone.jobs.work import Work
 
 
 class InProcess:
@@ -13,24 +11,20 @@ class InProcess:
 
     Parameters
     ----------
-    runner : Runner
-    claims : Claims
-    webhooks : Webhooks
+    work : Work
     n_threads : int >= 0
     """
 
-    def __init__(self, runner: Runner, claims: Claims, webhooks: Webhooks, n_threads: int) -> None:
-        self._runner = runner
-        self._claims = claims
-        self._webhooks = webhooks
-        self._items = Pool("job", n_threads, self._step, claims.any_unfinished)
-        self._tellers = Pool("webhook", 1, webhooks.step, webhooks.any_unfinished)
+    def __init__(self, work: Work, n_threads: int) -> None:
+        self._work = work
+        self._items = Pool("job", n_threads, self._step, work.claims.any_unfinished)
+        self._tellers = Pool("webhook", 1, work.webhooks.step, work.webhooks.any_unfinished)
 
     def wake(self) -> None:
         """Look for work."""
-        if self._claims.any_unfinished():
+        if self._work.claims.any_unfinished():
             self._items.wake()
-        if self._webhooks.any_unfinished():
+        if self._work.webhooks.any_unfinished():
             self._tellers.wake()
 
     def begin_stop(self, patience_s: float) -> None:
@@ -44,7 +38,7 @@ class InProcess:
         self._tellers.stop(patience_s)
 
     def _step(self, must_stop: Callable[[], bool]) -> bool:
-        is_done = self._runner.step(must_stop)
-        if is_done and self._webhooks.any_unfinished():  # it may have been a job's last
+        is_done = self._work.runner.step(must_stop)
+        if is_done and self._work.webhooks.any_unfinished():  # it may have been a job's last
             self._tellers.wake()
         return is_done

@@ -1,0 +1,114 @@
+"""Workers behind a broker: the same results as one process, whoever is killed on the way."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import brokers
+from tests.brokers import RedisServer, running_redis, running_worker
+from tests.jobs.steps import call, check_all_is_there_once, in_the_middle, looks, send
+from tests.live import running_server
+from tests.postgres import PostgresServer
+from undertone.prediction import Analysis
+from undertone.settings import ROOT
+
+pytestmark = pytest.mark.skipif(
+    not brokers.is_installed(),
+    reason="Redis is not installed (Debian: apt-get install redis-server)",
+)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[RedisServer]:
+    with running_redis(tmp_path) as running:
+        yield running
+
+
+def settings(broker: RedisServer, **more: str) -> dict[str, str]:
+    return {"UNDERTONE_BROKER_URL": broker.url, "UNDERTONE_JOB_LEASE_S": "3", **more}
+
+
+def test_it_works_on_sqlite(
+    tmp_path: Path, broker: RedisServer, voices: dict[str, bytes], expected: dict[str, Analysis]
+) -> None:
+    usual = settings(broker)
+    with running_server(tmp_path, **usual) as server, running_worker(tmp_path, **usual) as worker:
+        job_id = send(server, voices)
+        check_all_is_there_once(server, job_id, tmp_path, expected)
+        attempts = [item["attempts"] for item in call(f"{server.url}/jobs/{job_id}")["items"]]
+        assert worker.stop() == 0
+    assert attempts == [1] * len(voices)
+
+
+def test_everything_is_killed_on_postgresql(
+    tmp_path: Path,
+    broker: RedisServer,
+    postgres_server: PostgresServer,
+    voices: dict[str, bytes],
+    expected: dict[str, Analysis],
+) -> None:
+    """One of two workers, then the broker with all it knew, then the other worker."""
+    url = postgres_server.new_database()
+    usual = settings(broker, DATABASE_URL=url)
+    with running_server(tmp_path, **usual) as server:
+        with running_worker(tmp_path, **usual) as one:
+            job_id = send(server, voices)
+            in_the_middle(server, job_id)
+            one.kill()
+        with running_worker(tmp_path, **usual) as other:
+            next(job for job in looks(server, job_id) if job["items"][0]["attempts"] == 2)
+            broker.kill()
+            other_job = send(server, {"4.wav": voices["0.wav"]})  # taken while nobody can be told
+            other.kill()
+        broker.start()
+        with running_worker(tmp_path, **usual):
+            job = next(job for job in looks(server, other_job) if job["finished_at"])
+            assert job["items"][0]["confidence"] == expected["0.wav"].prediction.confidence
+            check_all_is_there_once(server, job_id, tmp_path, expected, url)
+
+
+def test_the_broker_comes_back_while_workers_wait(
+    tmp_path: Path, broker: RedisServer, voices: dict[str, bytes], expected: dict[str, Analysis]
+) -> None:
+    usual = settings(broker)
+    with running_server(tmp_path, **usual) as server, running_worker(tmp_path, **usual) as worker:
+        job_id = send(server, voices)
+        in_the_middle(server, job_id)
+        broker.kill()
+        worker.kill_a_child()
+        broker.start()
+        check_all_is_there_once(server, job_id, tmp_path, expected)
+
+
+def test_what_kills_every_worker_is_set_aside(
+    tmp_path: Path, broker: RedisServer, voices: dict[str, bytes]
+) -> None:
+    usual = settings(broker, UNDERTONE_JOB_ATTEMPTS="2")
+    both = {name: voices[name] for name in ("long.mp3", "0.wav")}
+    with running_server(tmp_path, **usual) as server, running_worker(tmp_path, **usual) as worker:
+        job_id = send(server, both)
+        for attempt in (1, 2):
+            for job in looks(server, job_id):
+                item = job["items"][0]
+                if item["attempts"] == attempt and 0 < item["progress"] < 1:
+                    break
+            worker.kill_a_child()
+        job = next(job for job in looks(server, job_id) if job["finished_at"])
+    poison, fine = job["items"]
+    assert (poison["state"], poison["error"]["code"]) == ("failed", "set-aside")
+    assert fine["state"] == "done"
+
+
+def test_a_worker_without_a_broker_says_so() -> None:
+    environ = {**os.environ, "UNDERTONE_BROKER_URL": ""}
+    done = subprocess.run(
+        [sys.executable, "worker.py"], cwd=ROOT, env=environ, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "UNDERTONE_BROKER_URL" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,31 @@
+"""An analyser on the settings' database and folders, as web processes and workers both have it."""
+
+from collections.abc import Mapping
+
+from undertone.analysis import Analyzer, Decode, Recognizer
+from undertone.history import History
+from undertone.recordings import Recordings
+from undertone.settings import Settings
+
+
+def open_analyzer(
+    settings: Settings, recognizers: Mapping[str, Recognizer], decode: Decode
+) -> Analyzer:
+    """The analyser, its history open.
+
+    Raises
+    ------
+    SettingsError
+        The database's URL cannot be used.
+    StoreError
+        The database cannot be reached or written, or is of a newer Undertone.
+    """
+    recordings = Recordings(settings.recordings_dir, settings.keep_audio)
+    return Analyzer(
+        recognizers=recognizers,
+        default_model=settings.model,
+        history=History(settings.store_url, forget=recordings.forget),
+        recordings=recordings,
+        max_duration_s=settings.max_duration_s,
+        decode=decode,
+    )

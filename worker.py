@@ -1,0 +1,67 @@
+"""A worker of jobs, for as many machines as there are: ``python worker.py``.
+
+It needs ``UNDERTONE_BROKER_URL``, and the database and the data folder of the web processes. What
+stands behind ``python worker.py`` goes to Celery, such as ``--concurrency 4``;
+``celery -A worker worker`` does the same.
+"""
+
+import os
+import sys
+import threading
+from functools import cache
+
+from emotion_recognizer import EmotionRecognizer
+from undertone import sheets
+from undertone.audio import decode
+from undertone.errors import SettingsError, UndertoneError
+from undertone.history import History
+from undertone.isolation import Decoders
+from undertone.jobs.work import Work, open_work
+from undertone.model_store import installed_models, load_info
+from undertone.opening import open_analyzer
+from undertone.optional import needed_for
+from undertone.settings import Settings
+
+_opening = threading.Lock()
+
+
+def main(arguments: list[str]) -> None:
+    """Work until stopped."""
+    if not settings.broker_url:
+        raise SettingsError(
+            "UNDERTONE_BROKER_URL is empty: workers need the broker that the web processes send "
+            "to, such as redis://localhost:6379/0."
+        )
+    load_info(settings.model)
+    History(settings.store_url).close()
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    usual = ["--concurrency", str(max(1, settings.job_threads)), "--loglevel", "INFO"]
+    app.worker_main(["worker", *quiet, *usual, *arguments])
+
+
+def work() -> Work:
+    """The work of this process, opened when it is first needed."""
+    with _opening:
+        return _open()
+
+
+@cache
+def _open() -> Work:
+    sheets.prepare(settings.data_dir / "matplotlib")
+    analyzer = open_analyzer(
+        settings,
+        {name: EmotionRecognizer(name) for name in installed_models()},
+        Decoders(1).decode if settings.decoders else decode,
+    )
+    return open_work(settings, analyzer)
+
+
+try:
+    settings = Settings.from_env(os.environ)
+    with needed_for("A worker"):
+        from undertone.jobs.broker import make_celery
+    app = make_celery(settings.broker_url, work)
+    if __name__ == "__main__":
+        main(sys.argv[1:])
+except UndertoneError as stop:
+    sys.exit(f"The worker cannot start: {stop.message}")
