@@ -19,6 +19,7 @@ from undertone.jobs.files import WaitingFiles
 from undertone.jobs.job import Job
 from undertone.jobs.store import Jobs, Limits, NewItem
 from undertone.prediction import Analysis
+from undertone.recordings import Recordings
 
 LEASE = timedelta(seconds=30)
 
@@ -67,7 +68,8 @@ class StubAnalyzer(Analyzer):
     """Stores an analysis for any bytes; `during` may do what happens meanwhile."""
 
     def __init__(self, history: History) -> None:
-        super().__init__({}, "encoder", history, max_duration_s=60.0)
+        nothing_kept = Recordings(Path("nowhere"), timedelta(0))
+        super().__init__({}, "encoder", history, nothing_kept, max_duration_s=60.0)
         self.heard: list[str] = []
         self.during = lambda filename, progress: progress(0.5)
 
