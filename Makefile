@@ -26,7 +26,7 @@ screenshots: $(VENV)/dev
 	$(BIN)/python -m tools.screenshots
 
 bench: $(VENV)/dev
-	$(BIN)/python -m bench.upload
+	$(BIN)/python -m bench
 
 # Coverage-guided fuzzing of the decoder for a bounded time; Linux only.
 SECONDS ?= 60

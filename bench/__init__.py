@@ -1,1 +1,1 @@
-"""Measurements of speed; run one with ``python -m bench.<name>``."""
+"""Measurements of speed: ``make bench``, and of steadiness under load: ``make soak``."""

@@ -1,0 +1,92 @@
+"""Clients that send recordings to a server, some at a time."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import urllib3
+
+from bench.processes import usage
+from tests.conftest import multipart
+
+PATIENCE_S = 300.0
+
+
+@dataclass(frozen=True)
+class Load:
+    """What came of some requests.
+
+    Attributes
+    ----------
+    latencies_s : list of float
+    lasted_s : float
+        From the first request to the last answer.
+    cpu_s : float
+        Seconds of CPU that the server used, all its processes together.
+    memory_mb : tuple of float
+        Before and after.
+    """
+
+    latencies_s: list[float]
+    lasted_s: float
+    cpu_s: float
+    memory_mb: tuple[float, float]
+
+    @property
+    def cpu_ms_each(self) -> float:
+        """Milliseconds of CPU for each request."""
+        return 1000 * self.cpu_s / len(self.latencies_s)
+
+    @property
+    def answers_per_s(self) -> float:
+        """Answers in each second."""
+        return len(self.latencies_s) / self.lasted_s
+
+    def latency_ms(self, percent: float) -> float:
+        """A percentile of how long an answer took."""
+        return float(1000 * np.percentile(self.latencies_s, percent))
+
+
+class Client:
+    """Sends recordings to one server over connections that stay open.
+
+    Parameters
+    ----------
+    url : str
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._pool = urllib3.PoolManager(maxsize=64, retries=False, timeout=PATIENCE_S)
+
+    def send(self, path: str, data: bytes, name: str = "clip.wav") -> urllib3.BaseHTTPResponse:
+        """Post a recording."""
+        body, content_type = multipart(data, name)
+        headers = {"Content-Type": content_type}
+        return self._pool.request("POST", self._url + path, body=body, headers=headers)
+
+    def seconds(self, path: str, data: bytes) -> float:
+        """How long the answer to a recording takes, which must be one."""
+        began_s = time.perf_counter()
+        response = self.send(path, data)
+        if response.status != 200:
+            raise RuntimeError(f"{path} answered {response.status}: {response.data[:300]!r}")
+        return time.perf_counter() - began_s
+
+
+def put_load(
+    url: str, pid: int, path: str, clips: Sequence[bytes], n_requests: int, n_at_once: int
+) -> Load:
+    """Send so many requests, so many at the same time, with one clip after the other."""
+    client = Client(url)
+    before = usage(pid)
+    began_s = time.perf_counter()
+    with ThreadPoolExecutor(n_at_once) as pool:
+        chosen = [clips[index % len(clips)] for index in range(n_requests)]
+        latencies_s = list(pool.map(lambda clip: client.seconds(path, clip), chosen))
+    lasted_s = time.perf_counter() - began_s
+    after = usage(pid)
+    memory_mb = before.memory_mb, after.memory_mb
+    return Load(latencies_s, lasted_s, after.cpu_s - before.cpu_s, memory_mb)
