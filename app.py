@@ -9,12 +9,14 @@ import os
 import re
 import signal
 import sys
+import threading
 from typing import Any
 
 from flask import (
     Flask,
     Response,
     current_app,
+    g,
     jsonify,
     make_response,
     redirect,
@@ -36,6 +38,7 @@ from undertone import (
     history_views,
     live,
     logs,
+    metrics,
     openapi,
     picture_views,
     report_views,
@@ -71,7 +74,17 @@ from undertone.web import (
 
 logger = logging.getLogger("undertone")
 
-VIEWS = (api, history_views, server_views, picture_views, report_views, api_docs, live, job_views)
+VIEWS = (
+    api,
+    history_views,
+    server_views,
+    picture_views,
+    report_views,
+    api_docs,
+    live,
+    metrics,
+    job_views,
+)
 
 # Nothing is loaded from elsewhere and nothing inline runs; data: is for the base64 charts,
 # blob: for playing back the recording that the browser itself still holds.
@@ -126,7 +139,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["undertone.pictures"] = Pictures()
     app.extensions["undertone.turns"] = capacity.Turns(settings.threads, settings.waiting)
     app.extensions["undertone.live"] = live.LiveSessions(settings.live_sessions)
+    app.extensions["undertone.stopping"] = threading.Event()
     app.extensions["undertone.jobs"] = open_desk(settings, analyzer)
+    metrics.watch(app, analyzer, app.extensions["undertone.jobs"].jobs)
     for views in VIEWS:
         app.register_blueprint(views.bp)
     _register_pages(app)
@@ -189,6 +204,7 @@ def _index_page(error: UndertoneError | None = None) -> str:
 
 def _register_errors(app: Flask) -> None:
     def answer(error: UndertoneError) -> Response:
+        g.error_code = error.code
         html = wants_html()
         body = render_template("error.html", error=error) if html else jsonify(error.to_dict())
         response = app.make_response((body, error.status))
@@ -280,6 +296,8 @@ def _tell_of_the_end(worker: Any) -> None:
         usual(number, frame)
 
     signal.signal(signal.SIGTERM, stop)
+    is_stopping: threading.Event = worker.wsgi.extensions["undertone.stopping"]
+    signal.signal(signal.SIGUSR2, lambda *_: is_stopping.set())
 
 
 def _stop_jobs(_server: Any, worker: Any) -> None:
@@ -288,21 +306,21 @@ def _stop_jobs(_server: Any, worker: Any) -> None:
 
 
 def serve(settings: Settings) -> None:
-    """Serve until stopped, on gunicorn with one process and several threads.
+    """Serve until stopped, on gunicorn, by default with one process and several threads.
 
     One process because the models are in its memory; numpy, onnxruntime and the decoders leave
     the interpreter lock while they work, so threads do use all cores.
     """
     from gunicorn.app.base import BaseApplication
 
-    from undertone.serving import Worker
+    from undertone.serving import Master, Worker
 
     class Server(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:
             options: dict[str, Any] = {
                 "bind": f"{settings.host}:{settings.port}",
                 "worker_class": Worker,
-                "workers": 1,
+                "workers": settings.processes,
                 "threads": capacity.n_threads(settings),
                 "worker_tmp_dir": str(settings.data_dir),
                 "control_socket_disable": True,  # it would lie in the home folder
@@ -312,6 +330,8 @@ def serve(settings: Settings) -> None:
                 "logconfig_dict": logs.configuration(settings.log_format, settings.debug),
                 "post_worker_init": _tell_of_the_end,
                 "worker_exit": _stop_jobs,
+                "child_exit": metrics.forget_process,
+                "on_exit": metrics.forget_all,
             }
             for name, value in options.items():
                 self.cfg.set(name, value)
@@ -319,14 +339,20 @@ def serve(settings: Settings) -> None:
         def load(self) -> Flask:
             return create_app(settings)
 
+        def run(self) -> None:
+            Master(self, settings.drain_s).run()
+
     # Said here in a sentence; inside the worker it would be a traceback of the server's.
     load_info(settings.model)
+    access.check_limits(settings)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     History(settings.store_url).close()
     if settings.api_keys_file:
         KeyRing(settings.api_keys_file).keys()
     if warning := access.open_to_all(settings):
         print(warning, file=sys.stderr)
+    if settings.processes > 1:
+        metrics.share_between_processes(settings.data_dir)
     Server().run()
 
 

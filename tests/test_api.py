@@ -39,7 +39,9 @@ def test_a_long_result_has_its_timeline(app: Flask) -> None:
 def test_health(client: FlaskClient) -> None:
     response = client.get("/health")
     assert response.status_code == 200
-    assert response.get_json() == {"status": "ok", "models": installed_models(), "store": "ok"}
+    assert response.get_json() == {
+        "status": "ok", "models": installed_models(), "store": "ok", "stopping": False,
+    }  # fmt: skip
 
 
 def test_health_when_the_store_is_gone(app: Flask) -> None:

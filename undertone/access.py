@@ -13,11 +13,11 @@ from flask_limiter import Limiter
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from undertone.errors import CrossSite, KeyNeeded, TooManyRequests, WrongHost
+from undertone.errors import CrossSite, KeyNeeded, SettingsError, TooManyRequests, WrongHost
 from undertone.keys import Key, KeyRing
 from undertone.settings import Settings, variable
 
-OPEN_ENDPOINTS = {"static", "server.health"}
+OPEN_ENDPOINTS = {"static", "server.health", "server.live", "server.ready"}
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -101,6 +101,22 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def check_limits(settings: Settings) -> None:
+    """Return if requests are counted where all processes see it.
+
+    Raises
+    ------
+    SettingsError
+        They are not, and there are several.
+    """
+    counted_apart = settings.rate_limit_storage.startswith("memory:")
+    if settings.processes > 1 and settings.rate_limit and counted_apart:
+        raise SettingsError(
+            f"{variable('rate_limit')} with {variable('processes')}={settings.processes} needs "
+            f"{variable('rate_limit_storage')}=redis://..., where all processes count."
+        )
 
 
 def open_to_all(settings: Settings) -> str:

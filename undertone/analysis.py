@@ -1,6 +1,7 @@
 """The one path from the bytes of a recording to an analysis, stored or not."""
 
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
@@ -151,6 +152,11 @@ class Analyzer(Listener):
         As for `Listener`.
     history : History
     recordings : Recordings
+
+    Attributes
+    ----------
+    note : callable
+        Told of each analysis that is stored and the seconds it took; who counts puts its own there.
     """
 
     def __init__(
@@ -165,6 +171,7 @@ class Analyzer(Listener):
         super().__init__(recognizers, default_model, max_duration_s, decode)
         self.history = history
         self.recordings = recordings
+        self.note: Callable[[Analysis, float], None] = lambda analysis, took_s: None
 
     def analyse(
         self,
@@ -184,6 +191,7 @@ class Analyzer(Listener):
         StoreError
             The history, or the folder of kept recordings, cannot be written.
         """
+        began_s = time.perf_counter()
         analysis = self.hear(data, filename, model, n_labels, progress)
         self.recordings.add(analysis.id, data)
         try:
@@ -191,4 +199,5 @@ class Analyzer(Listener):
         except Exception:
             self.recordings.forget([analysis.id])
             raise
+        self.note(analysis, time.perf_counter() - began_s)
         return analysis

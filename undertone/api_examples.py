@@ -8,6 +8,7 @@ _FILE_NAMES = {
     "image/png": "picture.png",
     "application/pdf": "report.pdf",
     "text/csv": "list.csv",
+    "text/plain": "numbers.txt",
     "audio/*": "recording",
 }
 _BASE64_FIELD = "audio"

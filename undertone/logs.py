@@ -35,6 +35,7 @@ def follow_requests(app: Flask) -> None:
             "method": request.method,
             "route": request.url_rule.rule if request.url_rule else None,
             "status": response.status_code,
+            "code": g.get("error_code"),
             "duration_ms": round(1000 * (time.perf_counter() - g.started_s), 1),
             "bytes": request.content_length or 0,
             "key": key.name if key else None,
@@ -81,8 +82,8 @@ class PlainLines(logging.Formatter):
 
 class JsonLines(logging.Formatter):
     """One JSON object a line: ``time``, ``level``, ``logger``, ``message``, and what there is of
-    ``request_id``, ``method``, ``route``, ``status``, ``duration_ms``, ``bytes``, ``key`` and
-    ``error`` (a traceback).
+    ``request_id``, ``method``, ``route``, ``status``, ``code``, ``duration_ms``, ``bytes``,
+    ``key`` and ``error`` (a traceback).
     """  # noqa: D205
 
     def format(self, record: logging.LogRecord) -> str:

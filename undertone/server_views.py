@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from flask import Blueprint
+from flask import Blueprint, current_app
 from pydantic import BaseModel, ConfigDict, Field
 
 from undertone.answer_models import Share
@@ -69,6 +69,13 @@ class HealthAnswer(BaseModel):
     store: Annotated[
         str, Field(description="`ok`, or why the history cannot be written.", examples=["ok"])
     ]
+    stopping: Annotated[bool, Field(description="Whether this server is about to end.")]
+
+
+class LiveAnswer(BaseModel):
+    """That this process answers."""
+
+    status: Literal["ok"]
 
 
 @bp.get("/models/info")
@@ -81,6 +88,27 @@ def models_info() -> ModelsAnswer:
     return ModelsAnswer.model_validate({**default, "models": list(infos.values())})
 
 
+@bp.get("/health/live")
+@spec.validate(
+    resp=Answers(LiveAnswer, guarded=False), tags=["Server"], security=[], operation_id="live"
+)
+def live() -> LiveAnswer:
+    """Whether this process answers at all; who starts it anew when it does not asks this."""
+    return LiveAnswer(status="ok")
+
+
+@bp.get("/health/ready")
+@spec.validate(
+    resp=Answers(HealthAnswer, guarded=False, HTTP_503=HealthAnswer),
+    tags=["Server"],
+    security=[],
+    operation_id="ready",
+)
+def ready() -> tuple[HealthAnswer, int]:
+    """Whether requests should be sent here: as `/health`."""
+    return _health()
+
+
 @bp.get("/health")
 @spec.validate(
     resp=Answers(HealthAnswer, guarded=False, HTTP_503=HealthAnswer),
@@ -89,17 +117,23 @@ def models_info() -> ModelsAnswer:
     operation_id="health",
 )
 def health() -> tuple[HealthAnswer, int]:
-    """Whether recordings can be analysed now: models loaded, history writable."""
+    """Whether recordings can be analysed now: models loaded, history writable, no end in sight."""
+    return _health()
+
+
+def _health() -> tuple[HealthAnswer, int]:
     try:
         analyzer().history.check_writable()
         store = "ok"
     except StoreError as error:
         store = error.message
-    healthy = store == "ok" and bool(analyzer().recognizers)
+    is_stopping = current_app.extensions["undertone.stopping"].is_set()
+    healthy = store == "ok" and bool(analyzer().recognizers) and not is_stopping
     return HealthAnswer(
         status="ok" if healthy else "unavailable",
         models=sorted(analyzer().recognizers),
         store=store,
+        stopping=is_stopping,
     ), (200 if healthy else 503)
 
 

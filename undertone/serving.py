@@ -1,7 +1,10 @@
-"""The server's worker: gunicorn's, and a time limit for who is slow to say what they want."""
+"""The server's worker, gunicorn's with a limit for who is slow, and its master, which drains."""
 
+import signal
+import time
 from typing import Any
 
+from gunicorn.arbiter import Arbiter
 from gunicorn.workers.gthread import ThreadWorker
 
 from undertone.capacity import deadlines
@@ -27,3 +30,29 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Every second: end what has lasted too long."""
         super().murder_pending()
         deadlines.sweep()
+
+
+class Master(Arbiter):  # type: ignore[misc]
+    """A master whose workers say for a while that they are about to end, before they do.
+
+    Parameters
+    ----------
+    app : gunicorn.app.base.BaseApplication
+    drain_s : float
+        How long that is; a second signal cuts it short.
+    """
+
+    def __init__(self, app: Any, drain_s: float) -> None:
+        super().__init__(app)
+        self._drain_s = drain_s
+
+    def handle_term(self) -> None:
+        """Tell the workers, wait, and end."""
+        until_s = time.monotonic() + self._drain_s
+        if self._drain_s:
+            self.kill_workers(signal.SIGUSR2)
+        ends = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
+        while (left_s := until_s - time.monotonic()) > 0:
+            if ends.intersection(self.wait_for_signals(timeout=min(1.0, left_s))):
+                break
+        raise StopIteration

@@ -164,6 +164,14 @@ class Settings:
 
     host: str = _setting("127.0.0.1", _text, "address to listen on")
     port: int = _setting(5000, _number(int, 0, 65535), "port to listen on; 0 takes a free one")
+    processes: int = _setting(
+        1, _number(int, 1, 64), "web processes, each with its own models, threads, live sessions "
+        "and memory",
+    )  # fmt: skip
+    drain_s: float = _setting(
+        0.0, _number(float, 0, 300), "seconds from SIGTERM until no more is taken, while "
+        "`/health/ready` says 503 so that a load balancer goes elsewhere",
+    )  # fmt: skip
     threads: int = _setting(4, _number(int, 1, 256), "recordings analysed at the same time")
     waiting: int = _setting(
         32, _number(int, 0, 1000), "recordings that wait for that; more are refused for now (503)"

@@ -53,6 +53,9 @@ CALLS = [
     ("GET", "/visualizations/{analysis_id}.png"),
     ("GET", "/models/info"),
     ("GET", "/health"),
+    ("GET", "/health/live"),
+    ("GET", "/health/ready"),
+    ("GET", "/metrics"),
 ]
 VOICE = wav(voice(1.0))
 

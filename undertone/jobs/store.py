@@ -1,7 +1,7 @@
 """Jobs: what people ask for, in the database: make, look at, list, cancel, delete."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -225,6 +225,19 @@ class Jobs:
             found = select(jobs.c.id, jobs.c.finished_at).where(jobs.c.id.in_(job_ids))
             rows = connection.execute(found).all()
         return {row.id: row.finished_at is not None for row in rows}
+
+    def unfinished(self) -> Counter[State]:
+        """How many recordings of all jobs wait, and how many are worked on.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be read.
+        """
+        state = job_items.c.state
+        counted = select(state, func.count()).where(state.in_(UNFINISHED)).group_by(state)
+        with reading(self._engine) as connection:
+            return Counter({State(name): n for name, n in connection.execute(counted).all()})
 
     def _check_room(self, connection: Connection, n_files: int, n_bytes: int) -> None:
         count, size = func.count(), func.coalesce(func.sum(job_items.c.n_bytes), 0)
