@@ -1,7 +1,9 @@
 """The history: its page, its JSON, its files; deleting, and playing what is kept."""
 
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 from itertools import chain
+from pathlib import Path
 from typing import TypeVar
 
 from flask import (
@@ -16,7 +18,7 @@ from flask import (
 )
 from werkzeug.wrappers import Response as BaseResponse
 
-from undertone.audio_kinds import extension, media_type
+from undertone.audio_kinds import HEAD_BYTES, extension, media_type
 from undertone.errors import AnalysisNotFound, BadRequest, CrossSite, RecordingNotKept, StoreError
 from undertone.exports import as_csv, in_pieces
 from undertone.history_models import (
@@ -148,16 +150,15 @@ def delete_result_form(analysis_id: str) -> BaseResponse:
 def recording(analysis_id: str) -> Response:
     """The recording itself, where it is kept."""
     analysis = analyzer().history.get(analysis_id)
-    path = analyzer().recordings.find(analysis_id)
+    source = analyzer().recordings.source(analysis_id)
     try:
-        if path is None:
+        if source is None:
             raise FileNotFoundError
-        with path.open("rb") as file:
-            head = file.read(128)
+        head = _head(source)
         # The name's own ending may claim anything.
         stem = analysis.filename.rpartition(".")[0] or analysis.filename
         response = send_file(
-            path, media_type(head), download_name=f"{stem}.{extension(head)}", conditional=True
+            source, media_type(head), download_name=f"{stem}.{extension(head)}", conditional=True
         )
     except FileNotFoundError:
         raise RecordingNotKept(
@@ -165,6 +166,14 @@ def recording(analysis_id: str) -> Response:
         ) from None
     response.cache_control.private = True
     return response
+
+
+def _head(source: Path | BytesIO) -> bytes:
+    """The first bytes of a recording."""
+    if isinstance(source, BytesIO):
+        return bytes(source.getbuffer()[:HEAD_BYTES])
+    with source.open("rb") as file:
+        return file.read(HEAD_BYTES)
 
 
 def _begun(entries: Iterable[T]) -> Iterable[T]:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from undertone.analysis import Analyzer, Decode, Recognizer
 from undertone.history import History
-from undertone.recordings import Recordings
 from undertone.settings import Settings
+from undertone.shared_audio import open_recordings
 
 
 def open_analyzer(
@@ -20,7 +20,7 @@ def open_analyzer(
     StoreError
         The database cannot be reached or written, or is of a newer Undertone.
     """
-    recordings = Recordings(settings.recordings_dir, settings.keep_audio)
+    recordings = open_recordings(settings)
     return Analyzer(
         recognizers=recognizers,
         default_model=settings.model,

@@ -3,6 +3,7 @@
 The rule: nothing a client sends names a file, and nothing is handed out after its time.
 """
 
+import io
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -40,7 +41,7 @@ class Recordings:
         """
         if not self.keep_for:
             return
-        with _store_errors():
+        with store_errors():
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             unfinished = self._folder / f"{analysis_id}.part"
             try:
@@ -63,9 +64,17 @@ class Recordings:
             return None
         path = self._folder / analysis_id
         with suppress(OSError):
-            if not self._is_over(path, time.time() if now_s is None else now_s):
+            if not self.is_too_old(path.stat().st_mtime, now_s):
                 return path
         return None
+
+    def is_kept(self, analysis_id: str, now_s: float | None = None) -> bool:
+        """Whether the recording of an analysis is there; `now_s` as for `find`."""
+        return self.find(analysis_id, now_s) is not None
+
+    def source(self, analysis_id: str) -> Path | io.BytesIO | None:
+        """The recording of an analysis, as a file or in memory; None where it is not kept."""
+        return self.find(analysis_id)
 
     def forget(self, ids: Sequence[str]) -> None:
         """Delete the recordings of these analyses, where there are any.
@@ -75,7 +84,7 @@ class Recordings:
         StoreError
             The folder cannot be written.
         """
-        with _store_errors():
+        with store_errors():
             for analysis_id in ids:
                 (self._folder / analysis_id).unlink(missing_ok=True)
 
@@ -92,18 +101,21 @@ class Recordings:
         StoreError
             The folder cannot be written.
         """
-        with _store_errors(), suppress(FileNotFoundError):
+        with store_errors(), suppress(FileNotFoundError):
             for path in self._folder.iterdir():
                 with suppress(FileNotFoundError):  # another process was faster
-                    if self._is_over(path, now_s):
+                    if self.is_too_old(path.stat().st_mtime, now_s):
                         path.unlink()
 
-    def _is_over(self, path: Path, now_s: float) -> bool:
-        return now_s - path.stat().st_mtime >= self.keep_for.total_seconds()
+    def is_too_old(self, written_s: float, now_s: float | None = None) -> bool:
+        """Whether what was written then may stay no longer; `now_s` as for `find`."""
+        age_s = (time.time() if now_s is None else now_s) - written_s
+        return age_s >= self.keep_for.total_seconds()
 
 
 @contextmanager
-def _store_errors() -> Iterator[None]:
+def store_errors() -> Iterator[None]:
+    """Have an OSError be a `StoreError`."""
     try:
         yield
     except OSError as error:

@@ -65,6 +65,12 @@ def _storage(value: str) -> str:
     return value.strip()
 
 
+def _folder_or_url(value: str) -> str:
+    """A folder's path or a URL without an end; nothing stays nothing."""
+    text = value.strip().rstrip("/")
+    return text if "://" in text or not text else str(_path(text))
+
+
 def _one_of(*known: str) -> Callable[[str], str]:
     """A parser of one of these words."""
 
@@ -263,6 +269,10 @@ class Settings:
         None, _stay, "how long results stay, such as `30d` or `8w`; `forever`: until somebody "
         "deletes them",
     )  # fmt: skip
+    audio_url: str = _setting(
+        "", _folder_or_url, "where recordings wait for their turn or are kept, for several "
+        "machines: a folder, or a URL such as `s3://bucket/undertone`; empty: the data folder",
+    )  # fmt: skip
     debug: bool = _setting(
         False, _boolean, "reload on changes and log more; never on a public address",
         older="FLASK_DEBUG",
@@ -304,9 +314,14 @@ class Settings:
         return int(self.job_mb * MIB)
 
     @property
-    def recordings_dir(self) -> Path:
-        """Where recordings are kept."""
-        return self.data_dir / "recordings"
+    def audio_is_shared(self) -> bool:
+        """Whether recordings lie in a store elsewhere, not in a folder."""
+        return "://" in self.audio_url
+
+    @property
+    def audio_dir(self) -> Path:
+        """The folder where recordings lie, unless they lie elsewhere."""
+        return Path(self.audio_url) if self.audio_url else self.data_dir
 
     @property
     def store_url(self) -> str:

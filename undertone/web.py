@@ -61,7 +61,7 @@ class InMemoryRequest(Request):
 
 def recording_url(analysis_id: str) -> str | None:
     """Where the recording of an analysis is played back; None where it is not kept."""
-    if analyzer().recordings.find(analysis_id) is None:
+    if not analyzer().recordings.is_kept(analysis_id):
         return None
     return url_for("history.recording", analysis_id=analysis_id)
 

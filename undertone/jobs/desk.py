@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from undertone.analysis import Analyzer
-from undertone.errors import FileTooLarge
+from undertone.errors import FileTooLarge, UndertoneError
 from undertone.file_names import display_name
 from undertone.jobs.files import Draft, Upload, nothing
 from undertone.jobs.in_process import InProcess
@@ -102,7 +102,7 @@ class Desk:
             It cannot be stored.
         """
         self._webhooks.check(webhook)
-        draft.keep([upload for _, upload in uploads])
+        self._files.keep(draft, [upload for _, upload in uploads])
         items = [
             NewItem(
                 upload.number,
@@ -112,7 +112,11 @@ class Desk:
             )
             for filename, upload in uploads
         ]
-        job = self.jobs.add(draft.job_id, items, model, n_labels, webhook)
+        try:
+            job = self.jobs.add(draft.job_id, items, model, n_labels, webhook)
+        except UndertoneError:
+            self._files.remove_job(draft.job_id)
+            raise
         self.engine.wake()
         return job
 

@@ -60,7 +60,7 @@ class Upload(io.FileIO):
         """Keep a part of it, unless it is too large."""
         self._note(len(part))
         self.n_bytes += len(part)
-        with _store_errors():
+        with storing():
             if self.is_too_large:
                 self.truncate(0)
             view = memoryview(b"" if self.is_too_large else part)
@@ -110,7 +110,7 @@ class Draft:
         self._let_go = let_go
         self._uploads: list[Upload] = []
         self._n_bytes = 0
-        with _store_errors():
+        with storing():
             self._folder.mkdir(mode=0o700, parents=True)
 
     def open(self) -> Upload:
@@ -129,7 +129,7 @@ class Draft:
                 f"More than {self._max_files} recordings came at once, the most accepted here. "
                 "Send them as several jobs."
             )
-        with _store_errors():
+        with storing():
             path = self._folder / str(number)
             upload = Upload(path, number, self._max_file_bytes, self._note, self._let_go)
         self._uploads.append(upload)
@@ -143,7 +143,7 @@ class Draft:
         StoreError
             They cannot be written.
         """
-        with _store_errors():
+        with storing():
             for upload in self._uploads:
                 if upload in wanted and not upload.is_too_large:
                     upload.settle()
@@ -180,6 +180,16 @@ class WaitingFiles:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def keep(self, draft: Draft, wanted: Sequence[Upload]) -> None:
+        """Have the wanted recordings of a draft for good, and the others not.
+
+        Raises
+        ------
+        StoreError
+            They cannot be written.
+        """
+        draft.keep(wanted)
+
     def read(self, job_id: str, number: int) -> bytes:
         """The recording of an item.
 
@@ -188,12 +198,8 @@ class WaitingFiles:
         RecordingLost
             It is not there.
         """
-        try:
+        with losing():
             return (self.folder / job_id / str(number)).read_bytes()
-        except OSError as error:
-            raise RecordingLost(
-                "The recording could no longer be read when its turn came. Send it again."
-            ) from error
 
     def remove(self, job_id: str, number: int) -> None:
         """Remove the recording of an item, if it is there; with the last one, their folder."""
@@ -232,10 +238,22 @@ def _settle_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _store_errors() -> Iterator[None]:
+def storing() -> Iterator[None]:
+    """Have an OSError be a `StoreError`."""
     try:
         yield
     except OSError as error:
         raise StoreError(
             "The recordings cannot be stored at the moment; please try again later."
+        ) from error
+
+
+@contextmanager
+def losing() -> Iterator[None]:
+    """Have an OSError be a `RecordingLost`."""
+    try:
+        yield
+    except OSError as error:
+        raise RecordingLost(
+            "The recording could no longer be read when its turn came. Send it again."
         ) from error

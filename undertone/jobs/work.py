@@ -10,6 +10,7 @@ from undertone.jobs.runner import Runner
 from undertone.jobs.store import Jobs, Limits
 from undertone.jobs.webhooks import Webhooks
 from undertone.settings import MIB, Settings
+from undertone.shared_audio import open_waiting_files
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def open_work(settings: Settings, analyzer: Analyzer) -> Work:
     database = analyzer.history.engine
     queue = Limits(settings.job_queue_files, int(settings.job_queue_mb * MIB))
     jobs = Jobs(database, queue)
-    files = WaitingFiles(settings.data_dir / "jobs")
+    files = open_waiting_files(settings)
     claims = Claims(database, timedelta(seconds=settings.job_lease_s), settings.job_attempts)
     runner = Runner(analyzer, claims, files)
     webhooks = Webhooks(database, jobs, settings.webhook_secret, settings.webhook_private)
