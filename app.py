@@ -61,7 +61,7 @@ from undertone.pictures import Pictures
 from undertone.profile_words import describe
 from undertone.retention import Retention, in_words
 from undertone.settings import Settings
-from undertone.timeline import timeline
+from undertone.timeline import with_timeline
 from undertone.web import (
     InMemoryRequest,
     analyse_page_form,
@@ -185,8 +185,7 @@ def _register_pages(app: Flask) -> None:
         """All that is stored of an analysis; a browser gets it as a page."""
         analysis = analyzer().history.get(analysis_id)
         if not wants_html():
-            line = timeline(analysis)
-            return jsonify({**analysis.to_dict(), "timeline": line and line.to_dict()})
+            return jsonify(with_timeline(analysis))
         return make_response(
             render_template(
                 "result.html",

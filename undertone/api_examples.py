@@ -7,6 +7,7 @@ from typing import Any
 _FILE_NAMES = {
     "image/png": "picture.png",
     "application/pdf": "report.pdf",
+    "application/zip": "reports.zip",
     "text/csv": "list.csv",
     "text/plain": "numbers.txt",
     "audio/*": "recording",

@@ -227,6 +227,13 @@ class JobNotFound(UndertoneError):
     code = "job-not-found"
 
 
+class NoResults(UndertoneError):
+    """Nothing was heard in a job's recordings, or not yet."""
+
+    status = 404
+    code = "no-results"
+
+
 class TooManyFiles(UndertoneError):
     """More recordings came at once than a job may have."""
 

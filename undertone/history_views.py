@@ -1,10 +1,8 @@
 """The history: its page, its JSON, its files; deleting, and playing what is kept."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from io import BytesIO
-from itertools import chain
 from pathlib import Path
-from typing import TypeVar
 
 from flask import (
     Blueprint,
@@ -13,14 +11,13 @@ from flask import (
     redirect,
     render_template,
     send_file,
-    stream_with_context,
     url_for,
 )
 from werkzeug.wrappers import Response as BaseResponse
 
 from undertone.audio_kinds import HEAD_BYTES, extension, media_type
 from undertone.errors import AnalysisNotFound, BadRequest, CrossSite, RecordingNotKept, StoreError
-from undertone.exports import as_csv, in_pieces
+from undertone.exports import as_csv, begun
 from undertone.history_models import (
     DeletedAnswer,
     HistoryAnswer,
@@ -31,9 +28,8 @@ from undertone.history_models import (
     WholeHistoryAnswer,
 )
 from undertone.openapi import Answers, spec
-from undertone.web import analyzer, given, read_form, recording_url, wants_html
+from undertone.web import analyzer, download, given, read_form, recording_url, wants_html
 
-T = TypeVar("T")
 bp = Blueprint("history", __name__)
 
 
@@ -76,8 +72,8 @@ def show() -> HistoryAnswer | Response:
 )
 def export_csv() -> Response:
     """All wanted analyses as a table."""
-    entries = _begun(analyzer().history.entries(given().query.filter))
-    return _download(as_csv(entries), "text/csv", "undertone-history.csv")
+    entries = begun(analyzer().history.entries(given().query.filter))
+    return download(as_csv(entries), "text/csv", "undertone-history.csv")
 
 
 @bp.get("/history.json")
@@ -89,7 +85,7 @@ def export_csv() -> Response:
 )
 def export_json() -> Response:
     """All wanted analyses."""
-    entries = _begun(analyzer().history.entries(given().query.filter))
+    entries = begun(analyzer().history.entries(given().query.filter))
 
     def lines() -> Iterator[str]:
         comma = '{"history": [\n'
@@ -98,7 +94,7 @@ def export_json() -> Response:
             comma = ",\n"
         yield "\n]}\n" if comma == ",\n" else '{"history": []}\n'
 
-    return _download(lines(), "application/json", "undertone-history.json")
+    return download(lines(), "application/json", "undertone-history.json")
 
 
 @bp.delete("/history")
@@ -174,18 +170,3 @@ def _head(source: Path | BytesIO) -> bytes:
         return bytes(source.getbuffer()[:HEAD_BYTES])
     with source.open("rb") as file:
         return file.read(HEAD_BYTES)
-
-
-def _begun(entries: Iterable[T]) -> Iterable[T]:
-    """The same, the first already read, so that a store that fails is not half an answer."""
-    iterator = iter(entries)
-    return chain([first] if (first := next(iterator, None)) is not None else [], iterator)
-
-
-def _download(lines: Iterable[str], kind: str, name: str) -> Response:
-    response = Response(
-        stream_with_context(in_pieces(lines)), content_type=f"{kind}; charset=utf-8"
-    )
-    response.headers.set("Content-Disposition", "attachment", filename=name)
-    response.headers["Cache-Control"] = "private, no-store"
-    return response

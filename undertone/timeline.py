@@ -312,3 +312,9 @@ def _moments(groups: Iterable[Sequence[_Heard]]) -> tuple[Moment, ...]:
         if item.step.emotion not in EVEN and item.own >= MOMENT_STRENGTH
     ]
     return tuple(sorted(moments, key=lambda moment: -moment.probability)[:MOMENTS])
+
+
+def with_timeline(analysis: Analysis) -> dict[str, Any]:
+    """All that is known of an analysis, ready for JSON."""
+    line = timeline(analysis)
+    return {**analysis.to_dict(), "timeline": line and line.to_dict()}

@@ -1,10 +1,18 @@
 """What every view needs of a request: the recording in it, and which answer is wanted."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import IO, Any, TypeVar
 
-from flask import Request, Response, after_this_request, current_app, request, url_for
+from flask import (
+    Request,
+    Response,
+    after_this_request,
+    current_app,
+    request,
+    stream_with_context,
+    url_for,
+)
 from pydantic import BaseModel, ValidationError
 from spectree.utils import get_multidict_items
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -13,6 +21,7 @@ from undertone.analysis import Analyzer
 from undertone.capacity import Turns
 from undertone.emotions import DEFAULT_LABEL_SET
 from undertone.errors import FileTooLarge, ModelNotInstalled, NotJson
+from undertone.exports import in_pieces
 from undertone.openapi import refusal
 from undertone.pictures import Pictures
 from undertone.prediction import Analysis
@@ -180,6 +189,19 @@ def too_large(limit_bytes: int) -> FileTooLarge:
         f"The file is larger than {limit_bytes / 1024 / 1024:g} MiB, the most accepted here; "
         "cut the recording or send it in a compressed format."
     )
+
+
+def download(lines: Iterable[str], kind: str, name: str) -> Response:
+    """A file of text that is sent as it is written, and kept by nobody on the way."""
+    return download_bytes(map(str.encode, in_pieces(lines)), f"{kind}; charset=utf-8", name)
+
+
+def download_bytes(parts: Iterable[bytes], kind: str, name: str) -> Response:
+    """As `download`, of whatever kind."""
+    response = Response(stream_with_context(iter(parts)), content_type=kind)
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
 
 
 def wants_html() -> bool:

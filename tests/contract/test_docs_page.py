@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +26,8 @@ from undertone.settings import Settings
 SAVED = {
     "image/png": ("picture.png", b"\x89PNG"),
     "application/pdf": ("report.pdf", b"%PDF"),
-    "text/csv": ("list.csv", "\ufeffid,".encode()),
+    "application/zip": ("reports.zip", b"PK"),
+    "text/csv": ("list.csv", "\ufeff".encode()),
     "text/plain": ("numbers.txt", b"# HELP"),
     "audio/*": ("recording", b"RIFF"),
 }
@@ -144,4 +146,6 @@ def _stored(server: Server) -> dict[str, str]:
         with open("clip.wav", "rb") as recording:
             answer = requests.post(f"{server.url}{path}", files={"file": recording})
         ids[name] = answer.json()["id"]
+    while not requests.get(f"{server.url}/jobs/{ids['job_id']}").json()["finished_at"]:
+        time.sleep(0.05)
     return {**ids, "kind": "waveform", "filename": "clip.wav"}

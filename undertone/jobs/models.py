@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from werkzeug.datastructures import FileStorage
 
-from undertone.answer_models import ErrorAnswer, Share, Uncertain
+from undertone.answer_models import AnalysisAnswer, ErrorAnswer, Share, Uncertain
 from undertone.errors import MissingFile
 from undertone.jobs.job import State
 from undertone.request_models import Choice, UploadedFile
@@ -91,6 +91,20 @@ class JobAnswer(JobSummary):
     """A job and what is known of each of its recordings so far."""
 
     items: list[ItemAnswer]
+
+
+class ItemResult(ItemAnswer):
+    """One recording of a job with all that was heard in it."""
+
+    result: Annotated[
+        AnalysisAnswer | None, Field(description="As `/results/<analysis_id>` says it.")
+    ]
+
+
+class JobResults(JobSummary):
+    """A job with all that was heard in each of its recordings so far."""
+
+    items: list[ItemResult]
 
 
 class JobsAnswer(BaseModel):

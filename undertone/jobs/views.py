@@ -24,6 +24,7 @@ from undertone.errors import (
     JobNotFound,
     JobTooLarge,
     MissingFile,
+    NoResults,
     QueueFull,
     StoreError,
     TooManyFiles,
@@ -31,14 +32,24 @@ from undertone.errors import (
     UnknownModel,
     WebhookRefused,
 )
+from undertone.exports import begun
+from undertone.jobs import results
 from undertone.jobs.desk import Desk
 from undertone.jobs.files import Draft, Upload
 from undertone.jobs.job import Job
-from undertone.jobs.models import JobAnswer, JobForm, JobsAnswer, JobsQuery
+from undertone.jobs.models import JobAnswer, JobForm, JobResults, JobsAnswer, JobsQuery
 from undertone.listing import Cursor
 from undertone.openapi import Answers, spec
 from undertone.request_models import Choice
-from undertone.web import InMemoryRequest, analyzer, given, too_large, wants_html
+from undertone.web import (
+    InMemoryRequest,
+    analyzer,
+    download,
+    download_bytes,
+    given,
+    too_large,
+    wants_html,
+)
 
 View = Callable[..., Any]
 # Room for the form's other fields; werkzeug also counts what it has read of a file and not yet
@@ -182,6 +193,38 @@ def show(job_id: str) -> Response:
     if wants_html():
         return make_response(render_template("job.html", job=job))
     return _answer(job)
+
+
+@bp.get("/jobs/<job_id>/results.json")
+@spec.validate(
+    resp=Answers(JobResults, JobNotFound, StoreError), tags=["Jobs"], operation_id="job_json"
+)
+def results_json(job_id: str) -> Response:
+    """The job with all that was heard in each of its recordings so far."""
+    lines = results.as_json(desk().look(job_id), analyzer().history)
+    return download(begun(lines), "application/json", "undertone-job.json")
+
+
+@bp.get("/jobs/<job_id>/results.csv")
+@spec.validate(
+    resp=Answers("text/csv", JobNotFound, StoreError), tags=["Jobs"], operation_id="job_csv"
+)
+def results_csv(job_id: str) -> Response:
+    """A table with a line for each recording of the job."""
+    lines = results.as_csv(desk().look(job_id), analyzer().history)
+    return download(begun(lines), "text/csv", "undertone-job.csv")
+
+
+@bp.get("/jobs/<job_id>/reports.zip")
+@spec.validate(
+    resp=Answers("application/zip", JobNotFound, NoResults, StoreError),
+    tags=["Jobs"],
+    operation_id="job_reports",
+)
+def reports(job_id: str) -> Response:
+    """An archive with a report as PDF on each recording that was heard so far."""
+    parts = results.as_zip(desk().look(job_id), analyzer().history, analyzer().recognizers)
+    return download_bytes(begun(parts), "application/zip", "undertone-reports.zip")
 
 
 @bp.post("/jobs/<job_id>/cancel")
