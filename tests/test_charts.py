@@ -36,7 +36,7 @@ def analysis() -> Analysis:
 
 
 def pixels(png: bytes) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(png)))
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
 def where(picture: np.ndarray, emotion: str) -> np.ndarray:
