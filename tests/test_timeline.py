@@ -94,6 +94,12 @@ def test_steps_begin_and_end_with_speech_and_silence_has_none() -> None:
     assert [(p.start_s, p.end_s) for p in line.passages] == [(0.5, 8.0), (31.0, 38.0)]
 
 
+def test_one_emotion_alone_has_all_of_the_time_and_not_a_bit_more() -> None:
+    speech = [(0.1 * k, 0.1 * k + 0.07) for k in range(300)]
+    for n in range(2, 10):
+        assert from_windows(windows(*["sad"] * n), speech).shares == {"sad": 1.0}
+
+
 def test_shares_are_those_of_speech_not_of_time() -> None:
     heard = [*windows(*["sad"] * 4), *(window(60 + 3.0 * i, "angry") for i in range(4))]
     line = from_windows(heard, speech=((0.0, 15.0), (60.0, 61.0), (70.0, 74.0)))

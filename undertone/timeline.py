@@ -297,11 +297,12 @@ def _passage(heard: Sequence[_Heard]) -> Passage:
 
 
 def _shares(steps: Sequence[Step]) -> dict[str, float]:
-    total = sum(step.speech_s for step in steps)
-    shares: dict[str, float] = {}
+    speech_s: dict[str, float] = {}
     for step in steps:
-        shares[step.emotion] = shares.get(step.emotion, 0.0) + step.speech_s / total
-    return dict(sorted(shares.items(), key=lambda item: -item[1]))
+        speech_s[step.emotion] = speech_s.get(step.emotion, 0.0) + step.speech_s
+    total_s = sum(speech_s.values())  # of the sums, or one emotion alone could have more than 1
+    ranked = sorted(speech_s.items(), key=lambda item: -item[1])
+    return {emotion: seconds / total_s for emotion, seconds in ranked}
 
 
 def _moments(groups: Iterable[Sequence[_Heard]]) -> tuple[Moment, ...]:
