@@ -36,7 +36,7 @@ def analysis() -> Analysis:
 
 
 def pixels(png: bytes) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+    return np.asarray(Image.open(io.BytesIO(png)))
 
 
 def where(picture: np.ndarray, emotion: str) -> np.ndarray:

@@ -53,6 +53,7 @@ def test_only_the_data_folder_is_written_to_and_the_recording_is_not_kept(tmp_pa
     kept = [path for path in data_dir.rglob("*") if path.is_file()]
     assert {path.relative_to(data_dir).parts[0].split("-")[0] for path in kept} <= {
         "undertone.sqlite3",
+        "matplotlib",
         "server.log",  # of `running_server`
     }
     assert not any(data[10_000:10_100] in path.read_bytes() for path in kept)
