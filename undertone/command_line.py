@@ -33,6 +33,8 @@ hidden ones are left out, none comes twice. "-" is the standard input.
 --report takes the name of a PDF for one recording; for several that of a folder, in which each
 has its own (an ending ".pdf" is dropped).
 
+"batch SOURCE --out TABLE" is for archives of any size; see "batch --help".
+
 exit status: 0 all were analysed; 1 some were not, or there were none; 2 wrong use;
 130 interrupted: what was done until then is told."""
 
@@ -46,8 +48,12 @@ def main(arguments: Sequence[str], open_recognizer: "Callable[[str], Recognizer]
     open_recognizer : callable
         From the name of a model to its recogniser.
     """
-    options = _parse(arguments)
+    options = None if arguments[:1] == ["batch"] else _parse(arguments)
     try:
+        if options is None:
+            from undertone.batch import command
+
+            return command.main(arguments[1:], open_recognizer)
         settings = Settings.from_env(os.environ)
         with (
             _service(options, settings, open_recognizer) as service,

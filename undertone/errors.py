@@ -206,6 +206,18 @@ class FileUnusable(UndertoneError):
     code = "file-unusable"
 
 
+class ClusterUnusable(UndertoneError):
+    """A cluster does not answer, or has no workers."""
+
+    code = "cluster-unusable"
+
+
+class TableUnusable(UndertoneError):
+    """A table of results cannot be read or written, or is about something else."""
+
+    code = "table-unusable"
+
+
 class ServerUnreachable(UndertoneError):
     """There is no answer from another Undertone."""
 

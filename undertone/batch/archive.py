@@ -1,0 +1,113 @@
+"""Where an archive's recordings are: a folder here, or in an object store."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, Protocol
+
+from undertone.audio_kinds import HEAD_BYTES, is_known
+from undertone.errors import FileTooLarge, FileUnusable
+from undertone.optional import needed_for
+from undertone.sources import Source, find
+
+
+class Archive(Protocol):
+    """Recordings by name; small, because it travels with the work."""
+
+    def names(self) -> Iterator[str]:
+        """All files in the order of their folders; hidden ones are left out.
+
+        Raises
+        ------
+        FileUnusable
+            There is no such folder, or a part of it cannot be listed.
+        """
+
+    def read(self, name: str, max_bytes: int) -> bytes | None:
+        """The bytes of a file; None if it is no recording.
+
+        Raises
+        ------
+        FileUnusable
+            It cannot be read.
+        FileTooLarge
+            There are more than `max_bytes`.
+        """
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder that all who work can see under the same path."""
+
+    path: str
+
+    def names(self) -> Iterator[str]:
+        """All files in the order of their folders."""
+        if not os.path.isdir(self.path):
+            raise FileUnusable(f"There is no folder {self.path!r}.")
+        for source in find([self.path]):
+            if source.problem:
+                raise FileUnusable(f"{source.path} cannot be read: {source.problem}.")
+            yield os.path.relpath(source.path, self.path)
+
+    def read(self, name: str, max_bytes: int) -> bytes | None:
+        """The bytes of a file; None if it is no recording."""
+        path = os.path.join(self.path, name)
+        return Source(path, PurePosixPath(name), False).read(max_bytes)
+
+
+@dataclass(frozen=True)
+class ObjectStore:
+    """A folder of whatever fsspec opens, such as ``s3://bucket/folder``."""
+
+    url: str
+
+    def names(self) -> Iterator[str]:
+        """All files in the order of their folders."""
+        store, root = self._open()
+        n_root = len(root) + 1
+        try:
+            for folder, folders, files in store.walk(root, on_error="raise"):
+                # Changed in place, folders tell `walk` where to go and in which order.
+                for hidden in [name for name in folders if name.startswith(".")]:
+                    folders.remove(hidden)
+                yield from (
+                    f"{folder}/{name}"[n_root:]
+                    for name in sorted(files)
+                    if name and not name.startswith(".")
+                )
+        except FileUnusable:
+            raise
+        except Exception as error:
+            raise FileUnusable(f"{self.url} cannot be listed: {error}.") from error
+
+    def read(self, name: str, max_bytes: int) -> bytes | None:
+        """The bytes of a file; None if it is no recording."""
+        store, root = self._open()
+        try:
+            with store.open(f"{root}/{name}", "rb") as file:
+                data: bytes = file.read(HEAD_BYTES)
+                if not is_known(data):
+                    return None
+                data += file.read(max_bytes + 1 - len(data))
+        except Exception as error:
+            raise FileUnusable(f"The file cannot be read: {error}.") from error
+        if len(data) > max_bytes:
+            raise FileTooLarge(
+                f"The file is larger than {max_bytes / 1024 / 1024:g} MiB, the most accepted "
+                "(UNDERTONE_MAX_UPLOAD_MB); cut the recording or convert it to a compressed format."
+            )
+        return data
+
+    def _open(self) -> tuple[Any, str]:
+        with needed_for("An object store"):
+            from fsspec.core import url_to_fs
+
+            store, root = url_to_fs(self.url)
+        return store, root.rstrip("/")
+
+
+def open_archive(source: str) -> Archive:
+    """The archive in a folder, or under a URL."""
+    return ObjectStore(source) if "://" in source else Folder(os.path.abspath(source))

@@ -1,0 +1,165 @@
+"""Who does the work of a batch: all cores of this machine, or a Dask cluster.
+
+The rule: both are given the same recordings, a few at a time, and give the same rows, in any order.
+Who dies on the way loses nothing; what kills whoever works on it is set aside.
+"""
+
+from asyncio import CancelledError
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Protocol
+
+from undertone.batch.hearing import Hearing, Row, set_aside
+from undertone.errors import ClusterUnusable
+from undertone.optional import needed_for
+
+AT_ONCE = 8  # recordings that are given away together
+AHEAD = 3  # such pieces of work under way for each who works
+CONNECT_S = 15
+Piece = Sequence[str]
+
+
+class Engine(Protocol):
+    """Hears recordings."""
+
+    def rows(self, hearing: Hearing, names: Iterable[str]) -> Iterator[list[Row]]:
+        """What was heard in them, as it becomes known."""
+
+
+class Cores:
+    """Processes on this machine.
+
+    Parameters
+    ----------
+    n_processes : int
+    """
+
+    def __init__(self, n_processes: int) -> None:
+        self._n_processes = n_processes
+
+    def rows(self, hearing: Hearing, names: Iterable[str]) -> Iterator[list[Row]]:
+        """What was heard in them, as it becomes known."""
+        from joblib.externals.loky.process_executor import BrokenProcessPool
+
+        pieces = _pieces(names)
+        under_way: dict[int, Piece] = {}
+        while True:
+            try:
+                yield from self._together(hearing, pieces, under_way)
+                return
+            except BrokenProcessPool:  # somebody was killed, and all lose what they had begun
+                lost = [name for piece in under_way.values() for name in piece]
+                under_way.clear()
+                yield from self._one_by_one(hearing, lost)
+
+    def _together(
+        self, hearing: Hearing, pieces: Iterator[Piece], under_way: dict[int, Piece]
+    ) -> Iterator[list[Row]]:
+        from joblib import Parallel, delayed
+
+        def begun() -> Iterator[Any]:
+            for number, piece in enumerate(pieces):
+                under_way[number] = piece
+                yield delayed(_numbered)(hearing, number, piece)
+
+        parallel = Parallel(
+            self._n_processes, return_as="generator_unordered", batch_size=1,
+            pre_dispatch=AHEAD * self._n_processes,
+        )  # fmt: skip
+        for number, rows in parallel(begun()):
+            del under_way[number]
+            yield rows
+
+    def _one_by_one(self, hearing: Hearing, names: Sequence[str]) -> Iterator[list[Row]]:
+        """What was heard in these, of which one or more end whoever works on them."""
+        from joblib.externals.loky import ProcessPoolExecutor
+        from joblib.externals.loky.process_executor import BrokenProcessPool
+
+        left = list(names)
+        while left:
+            with ProcessPoolExecutor(1) as pool:
+                try:
+                    while left:
+                        yield pool.submit(hearing.hear, left[:1]).result()
+                        del left[0]
+                except BrokenProcessPool:
+                    yield [set_aside(left.pop(0))]
+
+
+class Cluster:
+    """Workers of a Dask cluster; they need this program, and to see the archive.
+
+    Parameters
+    ----------
+    address : str
+        Of its scheduler, such as ``tcp://host:8786``.
+
+    Raises
+    ------
+    PartMissing
+        Dask is not installed.
+    ClusterUnusable
+        It does not answer, or has no workers.
+    """
+
+    def __init__(self, address: str) -> None:
+        with needed_for("--cluster"):
+            from distributed import Client
+        try:
+            self._client = Client(address, timeout=CONNECT_S)
+            self._client.wait_for_workers(1, timeout=CONNECT_S)
+        except Exception as error:
+            raise ClusterUnusable(
+                f"The cluster at {address} cannot be used: {error}. Is its scheduler there, and "
+                "has it workers?"
+            ) from error
+
+    def rows(self, hearing: Hearing, names: Iterable[str]) -> Iterator[list[Row]]:
+        """What was heard in them, as it becomes known."""
+        from distributed import KilledWorker, as_completed
+
+        pieces = _pieces(names)
+        under_way: dict[Any, Piece] = {}
+        done = as_completed([])
+
+        def begin(piece: Piece) -> None:
+            future = self._client.submit(hearing.hear, piece, pure=False)
+            under_way[future.key] = piece
+            done.add(future)
+
+        for piece in islice(pieces, AHEAD * self._n_threads()):
+            begin(piece)
+        for future in done:
+            piece = under_way.pop(future.key)
+            try:
+                yield future.result()
+            except CancelledError as error:
+                raise ClusterUnusable(
+                    "The cluster was lost. What it did until then is written; run the same "
+                    "command again when it is back."
+                ) from error
+            except KilledWorker:
+                if len(piece) == 1:
+                    yield [set_aside(piece[0])]
+                else:
+                    for name in piece:
+                        begin([name])
+            # As many as there are workers now: they come and go.
+            n_wanted = AHEAD * self._n_threads() - len(under_way)
+            for piece in islice(pieces, max(0, n_wanted)):
+                begin(piece)
+
+    def _n_threads(self) -> int:
+        n_threads: int = sum(self._client.nthreads().values())
+        return max(1, n_threads)
+
+
+def _numbered(hearing: Hearing, number: int, piece: Piece) -> tuple[int, list[Row]]:
+    return number, hearing.hear(piece)
+
+
+def _pieces(names: Iterable[str]) -> Iterator[Piece]:
+    """The names, a few at a time."""
+    rest = iter(names)
+    while piece := list(islice(rest, AT_ONCE)):
+        yield piece
