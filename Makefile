@@ -3,7 +3,7 @@ PYTHON ?= $(shell for v in 3.13 3.12 3.11; do p=$$(command -v python$$v) && $$p 
 VENV = .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test check format screenshots bench fuzz audit lock clean
+.PHONY: run test check format messages screenshots bench fuzz audit lock clean
 
 run: $(VENV)/run
 	$(BIN)/python app.py
@@ -21,6 +21,15 @@ check: $(VENV)/dev
 format: $(VENV)/dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Texts of the pages into translations/*/LC_MESSAGES/messages.po; what is then empty there is to be
+# translated, and a second run makes it heard.
+messages: $(VENV)/dev
+	mkdir -p .cache
+	$(BIN)/pybabel -q extract -F babel.cfg -k translatable -k translate --no-wrap \
+		--add-location=file --sort-by-file -o .cache/messages.pot .
+	$(BIN)/pybabel -q update --no-wrap --no-fuzzy-matching --ignore-obsolete -i .cache/messages.pot -d translations
+	$(BIN)/pybabel -q compile -d translations
 
 screenshots: $(VENV)/dev
 	$(BIN)/python -m tools.screenshots

@@ -24,6 +24,7 @@ from flask import (
     request,
     url_for,
 )
+from flask_babel import gettext
 from flask_cors import CORS
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.exceptions import TooManyRequests as LimitExceeded
@@ -35,13 +36,17 @@ from undertone import (
     api,
     api_docs,
     capacity,
+    comparison,
     history_views,
+    languages,
     live,
     logs,
     metrics,
+    model_views,
     openapi,
     picture_views,
     report_views,
+    result_files,
     server_views,
     sheets,
 )
@@ -55,13 +60,15 @@ from undertone.isolation import Decoders
 from undertone.jobs import views as job_views
 from undertone.jobs.desk import open_desk
 from undertone.keys import KeyRing
+from undertone.languages import number
 from undertone.model_store import installed_models, load_info
 from undertone.opening import open_analyzer
 from undertone.pictures import Pictures
 from undertone.profile_words import describe
-from undertone.retention import Retention, in_words
+from undertone.retention import Retention
 from undertone.settings import Settings
-from undertone.timeline import with_timeline
+from undertone.timeline import timeline, with_timeline
+from undertone.timeline_drawing import lanes
 from undertone.web import (
     InMemoryRequest,
     analyse_page_form,
@@ -70,21 +77,15 @@ from undertone.web import (
     room_for_base64,
     too_large,
     wants_html,
+    wished_model,
 )
 
 logger = logging.getLogger("undertone")
 
 VIEWS = (
-    api,
-    history_views,
-    server_views,
-    picture_views,
-    report_views,
-    api_docs,
-    live,
-    metrics,
-    job_views,
-)
+    api, history_views, comparison, model_views, server_views, picture_views, report_views,
+    result_files, api_docs, live, metrics, job_views,
+)  # fmt: skip
 
 # Nothing is loaded from elsewhere and nothing inline runs; data: is for the base64 charts,
 # blob: for playing back the recording that the browser itself still holds.
@@ -144,6 +145,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     metrics.watch(app, analyzer, app.extensions["undertone.jobs"].jobs)
     for views in VIEWS:
         app.register_blueprint(views.bp)
+    languages.set_up(app)
     _register_pages(app)
     _register_errors(app)
     app.after_request(_secure)
@@ -155,7 +157,6 @@ def create_app(settings: Settings | None = None) -> Flask:
 def _register_pages(app: Flask) -> None:
     app.jinja_env.globals["EMOTIONS"] = EMOTIONS
     app.jinja_env.globals["PICTURES"] = PICTURES
-    app.jinja_env.filters["in_words"] = in_words
 
     @app.get("/")
     def index() -> str:
@@ -186,11 +187,14 @@ def _register_pages(app: Flask) -> None:
         analysis = analyzer().history.get(analysis_id)
         if not wants_html():
             return jsonify(with_timeline(analysis))
+        line = timeline(analysis)
         return make_response(
             render_template(
                 "result.html",
                 analysis=analysis,
-                findings=describe(analysis.profile),
+                line=line,
+                lanes=line and lanes(line, analysis.duration_s),
+                findings=describe(analysis.profile, gettext, number),
                 recording=recording_url(analysis_id),
                 kept_until=analysis.created_at + analyzer().recordings.keep_for,
             )
@@ -198,7 +202,13 @@ def _register_pages(app: Flask) -> None:
 
 
 def _index_page(error: UndertoneError | None = None) -> str:
-    return render_template("index.html", error=error, settings=current_app.config["SETTINGS"])
+    return render_template(
+        "index.html",
+        error=error,
+        settings=current_app.config["SETTINGS"],
+        models=list(analyzer().recognizers),
+        model=wished_model(),
+    )
 
 
 def _register_errors(app: Flask) -> None:

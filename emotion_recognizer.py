@@ -52,7 +52,8 @@ class EmotionRecognizer:
 
     def __init__(self, name: str = "encoder", models_dir: Path = MODELS_DIR) -> None:
         self.info: ModelInfo = load_info(name, models_dir)
-        self._classifier = _open_classifier(self.info, models_dir / name)
+        self.folder = models_dir / name
+        self._classifier = _open_classifier(self.info, self.folder)
         if (n_labels := self._classifier.n_labels) != len(self.labels):
             raise ModelError(
                 f"models/{name} answers with {n_labels} probabilities, expected {len(self.labels)}."

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.databases import Database
-from tests.samples import ANALYSIS, START, analysis
+from tests.samples import ANALYSIS, PREDICTION, START, analysis
 from undertone import database as undertone_database
 from undertone import history as undertone_history
 from undertone.errors import AnalysisNotFound, BadRequest, SettingsError, StoreError
 from undertone.history import History
 from undertone.listing import Cursor, Entry, Filter
-from undertone.prediction import Analysis
+from undertone.prediction import Analysis, Segment
 
 ALL = Filter()
 
@@ -77,8 +77,14 @@ def test_an_entry_says_what_the_analysis_says(history: History) -> None:
     for name in ("id", "created_at", "filename", "duration_s", "prediction", "model_id"):
         assert getattr(entry, name) == getattr(ANALYSIS, name), name
     assert list(entry.prediction.probabilities) == list(ANALYSIS.prediction.probabilities)
-    # The second window begins at 5.0 s of 12.5 s: that is where the first one's emotion ends.
-    assert entry.strip == (("happy", 24), ("sad", 36))
+
+
+def test_the_strip_is_the_timeline_in_sixtieths(history: History) -> None:
+    sad = replace(PREDICTION, label="sad", probabilities={"sad": 0.75, "happy": 0.25})
+    windows = (Segment(0.0, 6.0, PREDICTION), Segment(7.0, 13.0, sad), Segment(14.0, 20.0, sad))
+    history.add(analysis(segments=windows, speech=((0.0, 6.0), (8.0, 20.0)), duration_s=20.0))
+    # Happy until somebody speaks again, at 8 s of 20 s.
+    assert history.page(ALL, 10).entries[0].strip == (("happy", 24), ("sad", 36))
 
 
 def test_a_short_recording_has_no_strip(history: History) -> None:

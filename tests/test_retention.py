@@ -8,7 +8,7 @@ from tests.samples import START, analysis
 from undertone.history import History
 from undertone.listing import Filter
 from undertone.recordings import Recordings
-from undertone.retention import Retention, in_words
+from undertone.retention import Retention
 
 
 def test_analyses_and_their_recordings_go_when_they_are_too_old(
@@ -63,16 +63,3 @@ def test_the_start_goes_on_when_the_store_is_read_only(
     retention._try_to_expire()
     assert "could not be deleted" in caplog.text
     history.close()
-
-
-@pytest.mark.parametrize(
-    ("duration", "words"),
-    [
-        (timedelta(weeks=8), "56 days"),
-        (timedelta(days=1), "1 day"),
-        (timedelta(hours=12), "12 hours"),
-        (timedelta(minutes=90), "90 minutes"),
-    ],
-)
-def test_durations_in_words(duration: timedelta, words: str) -> None:
-    assert in_words(duration) == words

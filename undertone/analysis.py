@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from undertone.audio import Audio, decode, envelope
@@ -30,6 +31,10 @@ class Recognizer(Protocol):
     @property
     def info(self) -> ModelInfo:
         """What is known of its model."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its model's files are."""
 
     def listen(
         self, audio: Audio, speech: Speech | None, n_labels: int, progress: Progress

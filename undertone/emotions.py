@@ -7,6 +7,8 @@ Which emotions a model tells apart, and in which order, is the model's own matte
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from undertone.messages import translatable as _
+
 
 @dataclass(frozen=True)
 class Emotion:
@@ -16,6 +18,8 @@ class Emotion:
     ----------
     name : str
         The name that models and the API use.
+    title : str
+        The name as it is shown, in English.
     colour : str
         ``#rrggbb``; the set stays distinguishable with the common colour-vision deficiencies
         (Okabe & Ito 2008, with grey for neutral and olive for calm).
@@ -28,6 +32,7 @@ class Emotion:
     """
 
     name: str
+    title: str
     colour: str
     meaning: str
     valence: float
@@ -36,14 +41,30 @@ class Emotion:
 EMOTIONS: Mapping[str, Emotion] = {
     emotion.name: emotion
     for emotion in (
-        Emotion("angry", "#D55E00", "Loud, tense and hard-edged, often fast.", -0.7),
-        Emotion("disgust", "#009E73", "Drawn out and low, as if pushing something away.", -0.6),
-        Emotion("fear", "#CC79A7", "High, breathy and unsteady, often fast.", -0.6),
-        Emotion("happy", "#E69F00", "Bright and lively, with a pitch that moves a lot.", 0.9),
-        Emotion("neutral", "#7A7A7A", "Even in pitch, loudness and pace.", 0.0),
-        Emotion("sad", "#0072B2", "Quiet, slow and falling, with little energy.", -0.8),
-        Emotion("surprise", "#56B4E9", "A sudden high pitch that rises steeply.", 0.2),
-        Emotion("calm", "#8A8A00", "Soft, slow and relaxed.", 0.5),
+        Emotion("angry", _("Angry"), "#D55E00", _("Loud, tense and hard-edged, often fast."), -0.7),
+        Emotion(
+            "disgust",
+            _("Disgust"),
+            "#009E73",
+            _("Drawn out and low, as if pushing something away."),
+            -0.6,
+        ),
+        Emotion("fear", _("Fear"), "#CC79A7", _("High, breathy and unsteady, often fast."), -0.6),
+        Emotion(
+            "happy",
+            _("Happy"),
+            "#E69F00",
+            _("Bright and lively, with a pitch that moves a lot."),
+            0.9,
+        ),
+        Emotion("neutral", _("Neutral"), "#7A7A7A", _("Even in pitch, loudness and pace."), 0.0),
+        Emotion(
+            "sad", _("Sad"), "#0072B2", _("Quiet, slow and falling, with little energy."), -0.8
+        ),
+        Emotion(
+            "surprise", _("Surprise"), "#56B4E9", _("A sudden high pitch that rises steeply."), 0.2
+        ),
+        Emotion("calm", _("Calm"), "#8A8A00", _("Soft, slow and relaxed."), 0.5),
     )
 }
 

@@ -28,6 +28,7 @@ from undertone.history_models import (
     WholeHistoryAnswer,
 )
 from undertone.openapi import Answers, spec
+from undertone.trend import trend
 from undertone.web import analyzer, download, given, read_form, recording_url, wants_html
 
 bp = Blueprint("history", __name__)
@@ -59,6 +60,7 @@ def show() -> HistoryAnswer | Response:
             older=older,
             newer=newer,
             models=history.models(),
+            trend=[] if query.place else trend(history.engine, query.filter),
         )
     )
 

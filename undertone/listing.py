@@ -13,6 +13,7 @@ from undertone.errors import BadRequest
 from undertone.file_names import printable, search_key
 from undertone.prediction import Analysis, Prediction
 from undertone.schema import analyses
+from undertone.timeline import timeline
 
 STRIP_STEPS = 60
 CURSOR = re.compile(r"^([0-9]{1,17})-([0-9A-Za-z_-]{1,64})$")
@@ -192,13 +193,14 @@ def row(analysis: Analysis) -> dict[str, Any]:
 def _strip(analysis: Analysis) -> Sequence[tuple[str, int]]:
     """What is heard in each sixtieth of a long recording, equal neighbours as one."""
     runs: list[tuple[str, int]] = []
-    heard = list(analysis.segments)
+    line = timeline(analysis)
+    heard = list(line.steps) if line else []
     for step in range(STRIP_STEPS if heard else 0):
         now_s = (step + 0.5) * analysis.duration_s / STRIP_STEPS
-        # Windows overlap: each one's emotion lasts until the next begins.
+        # While nobody speaks, what was heard last goes on.
         while len(heard) > 1 and heard[1].start_s <= now_s:
             heard.pop(0)
-        label = heard[0].prediction.label
+        label = heard[0].emotion
         if runs and runs[-1][0] == label:
             runs[-1] = (label, runs[-1][1] + 1)
         else:

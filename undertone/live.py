@@ -13,11 +13,11 @@ from time import monotonic
 from typing import Literal, NoReturn
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app, render_template, request
 from pydantic import BaseModel, ValidationError
 
 from undertone.ear import STEP_S, WINDOW_S, Ear, SampleFormat
-from undertone.emotions import DEFAULT_LABEL_SET
+from undertone.emotions import DEFAULT_LABEL_SET, EMOTIONS, in_set
 from undertone.errors import (
     BadRequest,
     ForeignOrigin,
@@ -28,7 +28,7 @@ from undertone.errors import (
     UpgradeRequired,
 )
 from undertone.request_models import LabelSet
-from undertone.web import analyzer
+from undertone.web import analyzer, wished_model
 from undertone.websocket import Closed, WebSocket
 
 logger = logging.getLogger("undertone")
@@ -97,6 +97,17 @@ class _Carried(Response):
 
     def __call__(self, *_: object) -> NoReturn:
         raise StopIteration  # gunicorn: close the connection, write nothing
+
+
+@bp.get("/listen")
+def page() -> str:
+    """Show the page that listens."""
+    return render_template(
+        "live.html",
+        emotions=[name for name in EMOTIONS if in_set(name, DEFAULT_LABEL_SET) == name],
+        models=list(analyzer().recognizers),
+        model=wished_model(),
+    )
 
 
 @bp.get("/live")

@@ -10,9 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from undertone.messages import translatable
+
 BAKEN = "Fitch & Holbrook 1970, in Baken & Orlikoff, Clinical Measurement of Speech and Voice, 2000"
 CAMPIONE = "Campione & Véronis, Speech Prosody 2002"
-CREMA_D = "neutral sentences of CREMA-D (Cao et al. 2014), measured in the same way"
+CREMA_D = translatable("neutral sentences of CREMA-D (Cao et al. 2014), measured in the same way")
+
+Translate = Callable[[str], str]
+Number = Callable[[float, int], str]  # value and digits after the point
 
 
 @dataclass(frozen=True)
@@ -80,121 +85,171 @@ class _Measure:
     unit: str
     digits: int
     scale: Scale
-    sentence: Callable[[float, Mapping[str, float]], str]
+    sentence: Callable[[float, Mapping[str, float], Translate], str]
     factor: float = 1.0  # from what is kept to what is shown
 
 
-def describe(profile: Mapping[str, float]) -> list[Finding]:
-    """What `voice_profile.profile` measured, in plain words; nothing of what it could not."""
-    return [_finding(measure, profile) for measure in MEASURES if measure.key in profile]
+def _english(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}".replace("-", "−")
 
 
-def _finding(measure: _Measure, profile: Mapping[str, float]) -> Finding:
+def describe(
+    profile: Mapping[str, float], translate: Translate = str, number: Number = _english
+) -> list[Finding]:
+    """What `voice_profile.profile` measured, in plain words; nothing of what it could not.
+
+    Parameters
+    ----------
+    profile : mapping of str to float
+    translate : callable, optional
+        Puts English into another language.
+    number : callable, optional
+        Writes a number, with so many digits, as that language does.
+    """
+    found = (measure for measure in MEASURES if measure.key in profile)
+    return [_finding(measure, profile, translate, number) for measure in found]
+
+
+def _finding(
+    measure: _Measure, profile: Mapping[str, float], translate: Translate, number: Number
+) -> Finding:
     value, scale = profile[measure.key] * measure.factor, measure.scale
+    unit = translate(measure.unit)
     return Finding(
-        name=measure.name,
-        value=_with_unit(f"{value:.{measure.digits}f}", measure.unit),
-        sentence=measure.sentence(value, profile),
+        name=translate(measure.name),
+        value=f"{number(value, measure.digits)} {unit}",
+        sentence=measure.sentence(value, profile, translate),
         place=scale.place(value),
-        usual=tuple((scale.place(low), scale.place(high), who) for low, high, who in scale.usual),
-        ends=(
-            _with_unit(f"{scale.low:g}", measure.unit),
-            _with_unit(f"{scale.high:g}", measure.unit),
+        usual=tuple(
+            (scale.place(low), scale.place(high), translate(who)) for low, high, who in scale.usual
         ),
-        source=scale.source,
+        ends=(f"{number(scale.low, 0)} {unit}", f"{number(scale.high, 0)} {unit}"),
+        source=translate(scale.source) if scale.source else "",
     )
 
 
-def _with_unit(number: str, unit: str) -> str:
-    return f"{number.replace('-', '−')} {unit}"
-
-
-PITCH = Scale(60, 500, ((85, 155, "men"), (165, 255, "women")), BAKEN, is_log=True)
-PITCH_RANGE = Scale(0, 16, ((2.0, 8.0, "neutral sentences"),), CREMA_D)
+_NEUTRAL = translatable("neutral sentences")
+PITCH = Scale(
+    60, 500, ((85, 155, translatable("men")), (165, 255, translatable("women"))), BAKEN, is_log=True
+)
+PITCH_RANGE = Scale(0, 16, ((2.0, 8.0, _NEUTRAL),), CREMA_D)
 LOUDNESS = Scale(-60, 0)
-SPREAD = Scale(0, 30, ((14.0, 22.0, "neutral sentences"),), CREMA_D)
-PACE = Scale(0, 7, ((1.6, 3.6, "neutral sentences"),), CREMA_D)
+SPREAD = Scale(0, 30, ((14.0, 22.0, _NEUTRAL),), CREMA_D)
+PACE = Scale(0, 7, ((1.6, 3.6, _NEUTRAL),), CREMA_D)
 PAUSES = Scale(0, 60)
 
 
-def _pitch_words(hz: float, _: Mapping[str, float]) -> str:
+def _pitch_words(hz: float, _: Mapping[str, float], translate: Translate) -> str:
     (men_low, men_high, _men), (women_low, women_high, _women) = PITCH.usual
     if hz < men_low:
-        where = "This voice is lower than either"
+        where = translate("This voice is lower than either.")
     elif hz <= men_high:
-        where = "This voice lies in the first range"
+        where = translate("This voice lies in the first range.")
     elif hz < women_low:
-        where = "This voice lies between the two"
+        where = translate("This voice lies between the two.")
     elif hz <= women_high:
-        where = "This voice lies in the second range"
+        where = translate("This voice lies in the second range.")
     else:
-        where = "This voice is higher than either, as children's are and raised ones"
-    return (
-        f"How high the voice is. Men usually speak at {men_low} to {men_high} Hz, women at "
-        f"{women_low} to {women_high} Hz. {where}."
-    )
+        where = translate("This voice is higher than either, as children's are and raised ones.")
+    told = translate(
+        "How high the voice is. Men usually speak at %(a)g to %(b)g Hz, women at %(c)g to %(d)g Hz."
+    ) % {"a": men_low, "b": men_high, "c": women_low, "d": women_high}
+    return f"{told} {where}"
 
 
-def _against(value: float, scale: Scale, less: str, more: str) -> str:
+def _against(value: float, scale: Scale, less: str, usual: str, more: str) -> str:
     ((low, high, _),) = scale.usual
     if value < low:
         return less
-    return more if value > high else "as in most"
+    return more if value > high else usual
 
 
-def _range_words(semitones: float, _: Mapping[str, float]) -> str:
+def _range_words(semitones: float, _: Mapping[str, float], translate: Translate) -> str:
     ((low, high, _who),) = PITCH_RANGE.usual
-    manner = _against(semitones, PITCH_RANGE, "flatter than most", "livelier than most")
-    return (
+    told = translate(
         "How far the pitch moves up and down; twelve semitones are an octave. In neutral sentences "
-        f"it is {low:g} to {high:g}: this is {manner}."
+        "it is %(low)g to %(high)g:"
+    ) % {"low": low, "high": high}
+    manner = _against(
+        semitones,
+        PITCH_RANGE,
+        translate("this is flatter than most."),
+        translate("this is as in most."),
+        translate("this is livelier than most."),
     )
+    return f"{told} {manner}"
 
 
-def _loudness_words(dbfs: float, _: Mapping[str, float]) -> str:
-    told = (
+def _loudness_words(dbfs: float, _: Mapping[str, float], translate: Translate) -> str:
+    told = translate(
         "How strong the speech is in the recording; 0 is the most it can hold. It tells more of "
         "the microphone and its distance than of the voice, so there is no usual range."
     )
     if dbfs < -42:
-        return told + " This is very quiet: closer to the microphone would be better."
-    return told + " This is close to the limit and may be distorted." if dbfs > -9 else told
+        return f"{told} " + translate(
+            "This is very quiet: closer to the microphone would be better."
+        )
+    if dbfs > -9:
+        return f"{told} " + translate("This is close to the limit and may be distorted.")
+    return told
 
 
-def _spread_words(spread_db: float, _: Mapping[str, float]) -> str:
+def _spread_words(spread_db: float, _: Mapping[str, float], translate: Translate) -> str:
     ((low, high, _who),) = SPREAD.usual
-    manner = _against(spread_db, SPREAD, "more even than most", "more accented than most")
-    return (
-        "From the quiet to the loud parts of the speech. In neutral sentences it is "
-        f"{low:g} to {high:g} dB: this is {manner}. Noise makes it smaller."
+    told = translate(
+        "From the quiet to the loud parts of the speech. In neutral sentences it is %(low)g to "
+        "%(high)g dB:"
+    ) % {"low": low, "high": high}
+    manner = _against(
+        spread_db,
+        SPREAD,
+        translate("this is more even than most."),
+        translate("this is as in most."),
+        translate("this is more accented than most."),
     )
+    return f"{told} {manner} " + translate("Noise makes it smaller.")
 
 
-def _pace_words(per_s: float, _: Mapping[str, float]) -> str:
+def _pace_words(per_s: float, _: Mapping[str, float], translate: Translate) -> str:
     ((low, high, _who),) = PACE.usual
-    manner = _against(per_s, PACE, "slower than most", "faster than most")
-    return (
+    told = translate(
         "How fast the syllables follow each other between pauses, counted by loudness alone, which "
-        f"misses some. In neutral sentences it is {low:g} to {high:g} a second: this is {manner}."
+        "misses some. In neutral sentences it is %(low)s to %(high)s a second:"
+    ) % {"low": low, "high": high}
+    manner = _against(
+        per_s,
+        PACE,
+        translate("this is slower than most."),
+        translate("this is as in most."),
+        translate("this is faster than most."),
     )
+    return f"{told} {manner}"
 
 
-def _pause_words(percent: float, profile: Mapping[str, float]) -> str:
+def _pause_words(percent: float, profile: Mapping[str, float], translate: Translate) -> str:
     if percent == 0:
-        return "There is no pause of 0.3 seconds or more."
-    longest_s = profile.get("longest_pause_s", 0.0)
-    return (
+        return translate("There is no pause of 0.3 seconds or more.")
+    return translate(
         "The part of the time from the first word to the last in which nothing is said for 0.3 "
-        f"seconds or more. The longest pause lasts {longest_s:.1f} s; who reads aloud seldom "
+        "seconds or more. The longest pause lasts %(longest).1f s; who reads aloud seldom "
         "pauses for more than one, who thinks while speaking does."
-    )
+    ) % {"longest": profile.get("longest_pause_s", 0.0)}
 
 
 MEASURES = (
-    _Measure("pitch_median_hz", "Pitch", "Hz", 0, PITCH, _pitch_words),
-    _Measure("pitch_range_semitones", "Melody", "semitones", 1, PITCH_RANGE, _range_words),
-    _Measure("syllables_per_s", "Pace", "syllables/s", 1, PACE, _pace_words),
-    _Measure("pause_share", "Pauses", "%", 0, PAUSES, _pause_words, factor=100),
-    _Measure("loudness_dbfs", "Loudness", "dBFS", 0, LOUDNESS, _loudness_words),
-    _Measure("loudness_spread_db", "Accents", "dB", 0, SPREAD, _spread_words),
+    _Measure("pitch_median_hz", translatable("Pitch"), "Hz", 0, PITCH, _pitch_words),
+    _Measure(
+        "pitch_range_semitones",
+        translatable("Melody"),
+        translatable("semitones"),
+        1,
+        PITCH_RANGE,
+        _range_words,
+    ),
+    _Measure(
+        "syllables_per_s", translatable("Pace"), translatable("syllables/s"), 1, PACE, _pace_words
+    ),
+    _Measure("pause_share", translatable("Pauses"), "%", 0, PAUSES, _pause_words, factor=100),
+    _Measure("loudness_dbfs", translatable("Loudness"), "dBFS", 0, LOUDNESS, _loudness_words),
+    _Measure("loudness_spread_db", translatable("Accents"), "dB", 0, SPREAD, _spread_words),
 )

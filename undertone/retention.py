@@ -64,18 +64,3 @@ class Retention:
             self.expire(datetime.now(UTC))
         except StoreError as error:
             logger.error("What is too old could not be deleted: %s", error.message, exc_info=error)
-
-
-def in_words(duration: timedelta) -> str:
-    """A duration for people.
-
-    Examples
-    --------
-    >>> in_words(timedelta(days=7)), in_words(timedelta(hours=36)), in_words(timedelta(minutes=1))
-    ('7 days', '36 hours', '1 minute')
-    """
-    minutes = round(duration.total_seconds() / 60)
-    units = {24 * 60: "day", 60: "hour", 1: "minute"}
-    length = next(length for length in units if minutes % length == 0)
-    count = minutes // length
-    return f"{count} {units[length]}" if count == 1 else f"{count} {units[length]}s"

@@ -92,6 +92,12 @@ def analyzer() -> Analyzer:
     return found
 
 
+def wished_model() -> str:
+    """Name of the model that a page's address asks for; the default one if of none."""
+    wish = request.args.get("model", "")
+    return wish if wish in analyzer().recognizers else analyzer().default_model
+
+
 def picture(analysis: Analysis, kind: str) -> bytes:
     """PNG of an analysis, drawn once however often it is asked for; see `charts.picture`."""
     pictures: Pictures = current_app.extensions["undertone.pictures"]

@@ -1,5 +1,7 @@
 // Drag and drop: the whole page takes recordings while the form waits for them.
 
+import { _ } from "./words.js";
+
 export function setUpDrop(form, { choose, tell }) {
   const veil = document.querySelector("#drop-veil");
   let depth = 0; // dragenter and dragleave come for each element on the way
@@ -27,7 +29,7 @@ export function setUpDrop(form, { choose, tell }) {
     event.preventDefault();
     const dropped = [...event.dataTransfer.items].filter((item) => item.kind === "file");
     if (!dropped.length || dropped.some((item) => item.webkitGetAsEntry()?.isDirectory)) {
-      tell("What was dropped is not a file. Drop one audio file, or several.");
+      tell(_("What was dropped is not a file. Drop one audio file, or several."));
     } else {
       choose(...dropped.map((item) => item.getAsFile()));
     }

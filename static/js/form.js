@@ -4,15 +4,15 @@ import { size } from "./format.js";
 import { followJob } from "./job.js";
 import { findLength } from "./media.js";
 import { leaving, showPage } from "./pages.js";
-import { attachPlayer } from "./player.js";
 import { setUpRecorder } from "./recorder.js";
+import { setUpResult } from "./result.js";
 import { upload, UploadCancelled, UploadFailed } from "./upload.js";
+import { _ } from "./words.js";
 
 // What takes longer than anybody wants to stare at the page becomes a job, with progress. Where the
 // browser cannot tell how long a recording is, its size has to do.
 const LONG_S = 60;
 const LARGE_BYTES = 2 * 1024 * 1024;
-const CANCELLED = "Cancelled. The recording is still here.";
 // What the keyboard is at when a state begins.
 const FIRST_CONTROL = { choose: "#file", record: "#stop", ready: "#submit", sending: "#cancel" };
 
@@ -41,6 +41,7 @@ export function setUpForm(form) {
     const problem = form.querySelector("#problem");
     problem.textContent = text;
     problem.hidden = !text;
+    problem.removeAttribute("lang");
     if (text) input.setAttribute("aria-invalid", "true");
     else input.removeAttribute("aria-invalid");
     if (text) problem.scrollIntoView({ block: "nearest" });
@@ -69,13 +70,13 @@ export function setUpForm(form) {
       return tell(refusal);
     }
     tell();
-    const name = files.length === 1 ? files[0].name : `${files.length} recordings`;
+    const name = files.length === 1 ? files[0].name : _("%(n)s recordings", { n: files.length });
     const bytes = size(sum(files));
     form.querySelector("#chosen-name").textContent = name;
     form.querySelector("#chosen-size").textContent = bytes;
     form.querySelector("#record-again").hidden = !recorder.made(files[0]);
     preview(form, files.length === 1 ? files[0] : null);
-    say(`${name}, ${bytes}, ${files.length === 1 ? "is" : "are"} ready to be heard.`);
+    say(_("Ready to be heard: %(name)s, %(bytes)s.", { name, bytes }));
     show("ready");
   }
 
@@ -105,14 +106,14 @@ export function setUpForm(form) {
       show("ready");
       const main = showPage(page, url);
       if (isJob) follow(main, files);
-      else attachPlayer(main, files[0]);
+      else setUpResult(main, files[0]);
       main.querySelector("h1").focus({ preventScroll: true });
     } catch (error) {
       show("ready");
-      if (error instanceof UploadCancelled) say(CANCELLED);
+      if (error instanceof UploadCancelled) say(_("Cancelled. The recording is still here."));
       else if (error instanceof UploadFailed) tell(error.message);
       else {
-        tell("Something went wrong in this page. Load it again and choose the recording anew.");
+        tell(_("Something went wrong in this page. Load it again and choose the recording anew."));
         throw error;
       }
     } finally {
@@ -127,7 +128,7 @@ export function setUpForm(form) {
       file: files[0],
       onCancelled() {
         history.back();
-        say(CANCELLED);
+        say(_("Cancelled. The recording is still here."));
       },
     });
   }
@@ -151,21 +152,28 @@ export function setUpForm(form) {
 
 function whyNot(files, { maxBytes, maxFiles, maxJobBytes }) {
   for (const file of files) {
-    if (file.size === 0) return `${file.name} is empty: there is nothing in it to hear.`;
+    if (file.size === 0) {
+      return _("%(name)s is empty: there is nothing in it to hear.", { name: file.name });
+    }
     if (file.size > maxBytes) {
-      return (
-        `${file.name} has ${size(file.size)}; at most ${size(maxBytes)} are accepted here. ` +
-        "Cut the recording, or save it in a compressed format such as MP3."
+      return _(
+        "%(name)s has %(bytes)s; at most %(most)s are accepted here. " +
+          "Cut the recording, or save it in a compressed format such as MP3.",
+        { name: file.name, bytes: size(file.size), most: size(maxBytes) },
       );
     }
   }
   if (files.length > maxFiles) {
-    return `${files.length} recordings were chosen; at most ${maxFiles} are accepted at once.`;
+    return _("%(n)s recordings were chosen; at most %(most)s are accepted at once.", {
+      n: files.length,
+      most: maxFiles,
+    });
   }
   if (files.length > 1 && sum(files) > maxJobBytes) {
-    return (
-      `The recordings have ${size(sum(files))} together; at most ${size(maxJobBytes)} are ` +
-      "accepted at once. Send them in several parts."
+    return _(
+      "The recordings have %(bytes)s together; at most %(most)s are accepted at once. " +
+        "Send them in several parts.",
+      { bytes: size(sum(files)), most: size(maxJobBytes) },
     );
   }
   return "";
@@ -184,7 +192,9 @@ async function checkReadable(files) {
       await file.slice(0, 1).arrayBuffer();
     } catch {
       throw new UploadFailed(
-        `${file.name} can no longer be read: it was moved or changed. Choose it again.`,
+        _("%(name)s can no longer be read: it was moved or changed. Choose it again.", {
+          name: file.name,
+        }),
       );
     }
   }
@@ -214,12 +224,12 @@ function showProgress(form, share, say) {
   const words = form.querySelector("#sending-words");
   if (share < 1) {
     progress.value = share;
-    words.textContent = "Sending…";
+    words.textContent = _("Sending…");
   } else {
     progress.removeAttribute("value");
-    words.textContent = "Listening…";
+    words.textContent = _("Listening…");
   }
   // The live region hears of a change of stage, not of each per cent.
-  const stage = share < 1 ? "Sending the recording." : "Listening to the voice.";
+  const stage = share < 1 ? _("Sending the recording.") : _("Listening to the voice.");
   if (form.querySelector("#status").textContent !== stage) say(stage);
 }

@@ -1,5 +1,10 @@
 // Numbers in words.
 
+const tenths = new Intl.NumberFormat(document.documentElement.lang, {
+  minimumFractionDigits: 1,
+  maximumFractionDigits: 1,
+});
+
 /** "0:07" for 7.4 seconds. */
 export function clock(seconds) {
   const whole = Math.floor(seconds);
@@ -8,14 +13,14 @@ export function clock(seconds) {
 
 /** A moment in a recording, with tenths where the recording is shorter than ten seconds. */
 export function moment(seconds, duration_s) {
-  return duration_s < 10 ? `${seconds.toFixed(1)} s` : clock(seconds);
+  return duration_s < 10 ? `${tenths.format(seconds)} s` : clock(seconds);
 }
 
 /** "1.4 MB"; a MB is 1024 kB, as in the server's limit. */
 export function size(bytes) {
-  if (bytes < 1024) return bytes === 1 ? "1 byte" : `${bytes} bytes`;
+  if (bytes < 1024) return `${bytes} B`;
   const kilobytes = bytes / 1024;
   if (kilobytes < 1000) return `${Math.round(kilobytes)} kB`;
   const megabytes = kilobytes / 1024;
-  return `${megabytes < 10 ? megabytes.toFixed(1) : Math.round(megabytes)} MB`;
+  return `${megabytes < 10 ? tenths.format(megabytes) : Math.round(megabytes)} MB`;
 }

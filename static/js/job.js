@@ -1,7 +1,8 @@
 // Follows a job: asks for its page again and again and shows what has changed.
 
 import { leaving, returning, showPage } from "./pages.js";
-import { attachPlayer } from "./player.js";
+import { setUpResult } from "./result.js";
+import { _ } from "./words.js";
 
 // Often at first, seldom when it takes long: whoever waits for minutes is patient.
 const FIRST_PAUSE_MS = 500;
@@ -62,7 +63,7 @@ export function followJob(main, { file, onCancelled } = {}) {
     const page = await fetchPage(url);
     if (isLeft) return;
     const result = showPage(page, url, { instead: true });
-    attachPlayer(result, file);
+    setUpResult(result, file);
     result.querySelector("h1").focus({ preventScroll: true });
   }
 
@@ -109,15 +110,22 @@ async function fetchPage(url, options = {}) {
   } catch {
     throw new NoAnswer(
       navigator.onLine
-        ? "Undertone does not answer just now. The recording is kept there, and this page goes on asking."
-        : "This device is offline. The recording is safe with Undertone, and this page goes on asking.",
+        ? _(
+            "Undertone does not answer just now. The recording is kept there, and this page goes on asking.",
+          )
+        : _(
+            "This device is offline. The recording is safe with Undertone, and this page goes on asking.",
+          ),
     );
   }
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   if (response.ok) return page;
   const told = page.querySelector(".error-page .lead")?.textContent.trim();
   throw new NoAnswer(
-    told || `An answer came that this page does not understand (status ${response.status}).`,
+    told ||
+      _("An answer came that this page does not understand (status %(status)s).", {
+        status: response.status,
+      }),
     response.status === 404,
   );
 }

@@ -1,11 +1,13 @@
 // Wires up whatever the page holds; each part lives in a module of its own.
 
+import { setUpComparing } from "./comparing.js";
 import { setUpDrop } from "./drop.js";
 import { setUpForm } from "./form.js";
 import { followJob } from "./job.js";
-import { attachPlayer } from "./player.js";
+import { setUpResult } from "./result.js";
 
 const form = document.querySelector("#recording-form");
 if (form) setUpDrop(form, setUpForm(form));
 if (document.querySelector("[data-job]")) followJob(document.querySelector("main"));
-if (document.querySelector("[data-player]")) attachPlayer(document);
+if (document.querySelector("[data-result]")) setUpResult(document.querySelector("main"));
+if (document.querySelector("[data-compare]")) setUpComparing(document.querySelector("[data-compare]"));

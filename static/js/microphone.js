@@ -1,18 +1,23 @@
 // The microphone: opened on request, each refusal in words.
 
+import { _ } from "./words.js";
+
 const REFUSALS = {
-  NotAllowedError:
+  NotAllowedError: _(
     "The microphone was not allowed. Allow it for this page, at the left of the address bar or " +
-    "in the browser's settings, and press Record again; or choose a file.",
-  SecurityError:
+      "in the browser's settings, and try again; or choose a file.",
+  ),
+  SecurityError: _(
     "The browser's settings forbid the microphone on this page. Choose a file instead.",
-  NotFoundError: "No microphone was found. Connect one and press Record again; or choose a file.",
-  NotReadableError:
-    "The microphone does not answer; another program may be using it. Close that one and press " +
-    "Record again.",
-  OverconstrainedError:
+  ),
+  NotFoundError: _("No microphone was found. Connect one and try again; or choose a file."),
+  NotReadableError: _(
+    "The microphone does not answer; another program may be using it. Close that one and try again.",
+  ),
+  OverconstrainedError: _(
     "This microphone cannot record what is needed. Try another; or choose a file.",
-  AbortError: "The microphone could not be started. Try again; or choose a file.",
+  ),
+  AbortError: _("The microphone could not be started. Try again; or choose a file."),
 };
 
 /** The message is for the user. */
@@ -22,12 +27,16 @@ export class MicrophoneRefused extends Error {}
 export async function openMicrophone() {
   if (!isSecureContext) {
     throw new MicrophoneRefused(
-      "Browsers give the microphone only to secure pages: this one was opened over plain http from " +
-        "another machine. Open it on the machine that runs Undertone, or over https; or choose a file.",
+      _(
+        "Browsers give the microphone only to secure pages: this one was opened over plain http from " +
+          "another machine. Open it on the machine that runs Undertone, or over https; or choose a file.",
+      ),
     );
   }
   if (!navigator.mediaDevices?.getUserMedia) {
-    throw new MicrophoneRefused("This browser cannot use a microphone. Choose a file instead.");
+    throw new MicrophoneRefused(
+      _("This browser cannot use a microphone. Choose a file instead."),
+    );
   }
   try {
     // Suppressing echo and noise also takes away breath and tremor, which carry emotion.
@@ -36,7 +45,9 @@ export async function openMicrophone() {
   } catch (error) {
     throw new MicrophoneRefused(
       REFUSALS[error.name] ??
-        `The microphone could not be opened (${error.name}). Choose a file instead.`,
+        _("The microphone could not be opened (%(name)s). Choose a file instead.", {
+          name: error.name,
+        }),
     );
   }
 }

@@ -4,6 +4,7 @@ import { clock } from "./format.js";
 import { LevelMeter } from "./level_meter.js";
 import { MicrophoneRefused, openMicrophone } from "./microphone.js";
 import { leaving } from "./pages.js";
+import { _ } from "./words.js";
 
 // The first that the browser can write; every one of them can be read by the server.
 const TYPES = ["audio/webm;codecs=opus", "audio/mp4", "audio/ogg;codecs=opus"];
@@ -36,7 +37,7 @@ export function setUpRecorder(form, { show, tell, say, choose, showChosen }) {
     for (const button of [form.querySelector("#record"), form.querySelector("#record-again")]) {
       button.setAttribute("aria-busy", asking);
     }
-    if (asking) say("Waiting for the microphone to be allowed.");
+    if (asking) say(_("Waiting for the microphone to be allowed."));
   }
 
   function record(stream) {
@@ -45,14 +46,15 @@ export function setUpRecorder(form, { show, tell, say, choose, showChosen }) {
     const chunks = [];
     show("record");
     hint.textContent = usualHint;
-    say("Recording.");
+    say(_("Recording…"));
     const meter = new LevelMeter(stream, form.querySelector("#level"), () => {
       clearTimeout(quiet);
       hint.textContent = usualHint;
     });
     const quiet = setTimeout(() => {
-      hint.textContent =
-        "No sound is arriving from the microphone. Is it muted, or is another one chosen in the system's settings?";
+      hint.textContent = _(
+        "No sound is arriving from the microphone. Is it muted, or is another one chosen in the system's settings?",
+      );
       say(hint.textContent);
     }, QUIET_MS);
     const stopTimer = runTimer(form, say, () => finish({ keep: true }));
@@ -73,7 +75,7 @@ export function setUpRecorder(form, { show, tell, say, choose, showChosen }) {
       if (keep) keepRecording(chunks, recorder.mimeType || type);
       else {
         showChosen();
-        say("Discarded.");
+        say(_("Discarded."));
       }
     };
     recorder.addEventListener("dataavailable", ({ data }) => data.size && chunks.push(data));
@@ -92,7 +94,7 @@ export function setUpRecorder(form, { show, tell, say, choose, showChosen }) {
     if (!file.size) {
       show("choose");
       return tell(
-        "Nothing was recorded: the microphone ended at once. Try again; or choose a file.",
+        _("Nothing was recorded: the microphone ended at once. Try again; or choose a file."),
       );
     }
     lastMade = file;
@@ -124,7 +126,7 @@ function runTimer(form, say, onEnd) {
     timer.textContent = clock(passed_s);
     if (passed_s - announced_s >= ANNOUNCE_EVERY_S) {
       announced_s += ANNOUNCE_EVERY_S;
-      say(`${announced_s} seconds recorded.`);
+      say(_("%(n)s seconds recorded.", { n: announced_s }));
     }
     // A little under the limit, because recorders round up.
     if (passed_s >= longest_s - 0.5) onEnd();

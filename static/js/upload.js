@@ -1,5 +1,7 @@
 // Recordings to the server, and the page that it answers with: a result's or a job's.
 
+import { _ } from "./words.js";
+
 // Some connections are slow.
 const TIMEOUT_MS = 15 * 60 * 1000;
 
@@ -31,7 +33,9 @@ export function upload(url, body, { onProgress, signal }) {
     request.onerror = () => reject(new UploadFailed(unreachable()));
     request.ontimeout = () =>
       reject(
-        new UploadFailed("No answer came in time. Your recording is still here to send again."),
+        new UploadFailed(
+          _("No answer came in time. Your recording is still here to send again."),
+        ),
       );
     if (signal.aborted) return reject(new UploadCancelled());
     signal.addEventListener("abort", () => request.abort());
@@ -41,9 +45,9 @@ export function upload(url, body, { onProgress, signal }) {
 
 function unreachable() {
   const why = navigator.onLine
-    ? "Undertone does not answer; it may have been stopped."
-    : "This device is offline, and Undertone cannot be reached.";
-  return `${why} Your recording is still here: try again in a moment.`;
+    ? _("Undertone does not answer; it may have been stopped.")
+    : _("This device is offline, and Undertone cannot be reached.");
+  return `${why} ${_("Your recording is still here: try again in a moment.")}`;
 }
 
 function read(request) {
@@ -56,7 +60,10 @@ function read(request) {
   const told = page?.querySelector("#problem, .error-page .lead")?.textContent.trim();
   throw new UploadFailed(
     told ||
-      `An answer came that this page does not understand (status ${request.status}). ` +
-        "Your recording is still here to send again.",
+      _("An answer came that this page does not understand (status %(status)s).", {
+        status: request.status,
+      }) +
+        " " +
+        _("Your recording is still here: try again in a moment."),
   );
 }

@@ -64,5 +64,6 @@ def open_page(browser: Browser, server: live.Server) -> Iterator[Callable[..., P
     for context in contexts:
         context.close()
     # Chromium itself notes each answer that is an error, and each that does not come.
-    own = [text for text in complaints if not text.startswith("Failed to load resource")]
+    usual = ("Failed to load resource", "WebSocket connection to")
+    own = [text for text in complaints if not text.startswith(usual)]
     assert own == []

@@ -135,9 +135,28 @@ def test_keyboard_alone(open_page, filled):
     page = open_page(filled.url, path="/history")
     page.get_by_role("link", name="Take 59.wav").focus()
     page.keyboard.press("Tab")
+    expect(page.get_by_label("Compare Take 59.wav")).to_be_focused()
+    page.keyboard.press("Tab")
     expect(page.get_by_label("Delete Take 59.wav")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Delete for good")).to_be_focused()
     page.keyboard.press("Enter")
     expect_count(page, "59 recordings")
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_compare(open_page, filled, javascript):
+    page = open_page(filled.url, path="/history", java_script_enabled=javascript)
+    page.get_by_label("Compare Take 59.wav").check()
+    if javascript:
+        page.get_by_role("button", name="Compare the two").click()
+        expect(page.get_by_text("Tick two recordings")).to_be_visible()
+    page.get_by_label("Compare Take 57.wav").check()
+    if javascript:
+        expect(page.get_by_label("Compare Take 58.wav")).to_be_disabled()
+    page.get_by_role("button", name="Compare the two").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Side by side")
+    expect(page.get_by_role("link", name="Take 59.wav")).to_be_visible()
+    expect(page.get_by_role("link", name="Take 57.wav")).to_be_visible()
+    assert not scrolls_sideways(page)
