@@ -22,7 +22,14 @@ from undertone.training.whisper import N_MELS
 
 FILE_NAME = "cnn.onnx"
 # Whatever a half-finished training depends on: change one, and it starts anew.
-_SOURCES = ("cnn", "cnn_recipe", "network_training", "power_augmentation", "whisper")
+_SOURCES = (
+    "cnn",
+    "cnn_recipe",
+    "corpus_emotions",
+    "network_training",
+    "power_augmentation",
+    "whisper",
+)
 
 
 @dataclass(frozen=True)

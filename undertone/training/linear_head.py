@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax, logsumexp, softmax
+
+from undertone.training.corpus_emotions import corpus_emotions
 
 Floats = NDArray[np.float64]
 Strings = NDArray[np.str_]
@@ -87,25 +89,6 @@ def export_mean_onnx(heads: Sequence[LinearHead], path: Path) -> None:
     save(model, str(path))
 
 
-def possible_labels(emotions: Strings, corpora: Strings, labels: tuple[str, ...]) -> Floats:
-    """What to add to the scores of each clip so that only its corpus's emotions compete.
-
-    A corpus without calm says nothing about calm: its neutral clips may well sound calm. Letting
-    all labels compete would teach the model to tell corpora apart.
-
-    Returns
-    -------
-    array [n, n_labels]
-        0 where the clip's corpus has the emotion, a large negative number where it has not.
-    """
-    offsets = np.zeros((len(emotions), len(labels)))
-    for corpus in np.unique(corpora):
-        present = set(emotions[corpora == corpus])
-        row = [0.0 if label in present else _IMPOSSIBLE for label in labels]
-        offsets[corpora == corpus] = row
-    return offsets
-
-
 def fit_head(
     embeddings: NDArray[np.floating],
     emotions: Strings,
@@ -119,7 +102,7 @@ def fit_head(
     ----------
     embeddings : array [n, n_features]
     emotions, corpora : array [n]
-        Label and corpus of each clip; see `possible_labels`.
+        Label and corpus of each clip; see `corpus_emotions`.
     strength : float
         Inverse of the L2 penalty (scikit-learn's ``C``).
 
@@ -131,21 +114,21 @@ def fit_head(
     labels = tuple(str(label) for label in np.unique(emotions))
     mean, scale = embeddings.mean(axis=0), embeddings.std(axis=0) + 1e-6
     standard = ((embeddings - mean) / scale).astype(np.float32)
-    target = np.searchsorted(labels, emotions)
-    offsets = possible_labels(emotions, corpora, labels).astype(np.float32)
-    rows = np.arange(len(target))
+    known = corpus_emotions(emotions, corpora, labels)
+    silent = np.where(known.speaks, 0, _IMPOSSIBLE).astype(np.float32)
+    wrong = np.where(known.may_be, 0, _IMPOSSIBLE).astype(np.float32)
     n_features, n_labels = standard.shape[1], len(labels)
 
     def loss_and_gradient(flat: Floats) -> tuple[float, Floats]:
         matrix = flat.reshape(n_features + 1, n_labels).astype(np.float32)
-        log_p = log_softmax(standard @ matrix[:-1] + matrix[-1] + offsets, axis=1)
-        error = np.exp(log_p)
-        error[rows, target] -= 1
+        log_p = log_softmax(standard @ matrix[:-1] + matrix[-1] + silent, axis=1)
+        log_right = logsumexp(log_p + wrong, axis=1, keepdims=True)
+        error = np.exp(log_p) - np.exp(log_p + wrong - log_right)
         gradient = np.vstack([standard.T @ error, error.sum(axis=0)]).astype(np.float64)
         penalised = flat.copy()
         penalised[-n_labels:] = 0  # the bias is free
         gradient += penalised.reshape(gradient.shape) / strength
-        loss = -float(log_p[rows, target].sum()) + float(penalised @ penalised) / (2 * strength)
+        loss = -float(log_right.sum()) + float(penalised @ penalised) / (2 * strength)
         return loss, gradient.ravel()
 
     start = np.zeros((n_features + 1) * n_labels)

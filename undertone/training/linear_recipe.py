@@ -134,4 +134,5 @@ def _embed(
 
 
 def _source_digest() -> str:
-    return sha256(Path(__file__).with_name("linear_head.py"))
+    names = ("linear_head.py", "corpus_emotions.py")
+    return " ".join(sha256(Path(__file__).with_name(name)) for name in names)

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
+from undertone.training.corpus_emotions import CALM, NEUTRAL, corpus_emotions
 from undertone.training.evaluation import uar
-from undertone.training.linear_head import possible_labels
 from undertone.training.recipe import Floats, History
 from undertone.training.utterances import Utterances
 
@@ -102,9 +102,10 @@ class NetworkTraining:
         self._optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98))
         self._step, self._losses = 0, 0.0
         self._is_held_out = held_out_speakers(training, schedule.held_out_share)
-        self._offsets = possible_labels(training.emotions, training.corpora, self.labels)
-        self._offsets = np.maximum(self._offsets, _IMPOSSIBLE)
-        self._targets = soft_targets(training, self.labels, self._offsets == 0, schedule)
+        known = corpus_emotions(training.emotions, training.corpora, self.labels)
+        self._offsets = np.where(known.speaks, 0, _IMPOSSIBLE).astype(np.float32)
+        self._lumps = known.lumps
+        self._targets = soft_targets(training, self.labels, known.has, schedule)
         chances = shares(training) * ~self._is_held_out
         self._shares = chances / chances.sum()
 
@@ -134,15 +135,27 @@ class NetworkTraining:
         self._trainee.network.train()
         with torch.autocast("cpu", torch.bfloat16):
             scores = self._trainee.scores(rows, rng).float()
-        scores = scores + torch.from_numpy(self._offsets[rows]).float()
         targets = torch.from_numpy(self._targets[rows]).float()
-        loss = -(targets * scores.log_softmax(dim=1)).sum(dim=1).mean()
+        loss = -(targets * self._log_shares(scores, rows)).sum(dim=1).mean()
         self._optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self._trainee.network.parameters(), self._schedule.clip_norm)
         self._optimiser.step()
         self._average.update_parameters(self._trainee.network)
         return float(loss.item())
+
+    def _log_shares(self, scores: Tensor, rows: Rows) -> Tensor:
+        """Log-probabilities [len(rows), n_labels] as the corpus of each clip tells emotions."""
+        log_p = (scores + torch.from_numpy(self._offsets[rows])).log_softmax(dim=1)
+        if not self._lumps.any():
+            return log_p
+        calm, neutral = self.labels.index(CALM), self.labels.index(NEUTRAL)
+        either = torch.logaddexp(log_p[:, calm], log_p[:, neutral])
+        lumps = torch.from_numpy(self._lumps[rows])
+        columns = list(log_p.unbind(dim=1))
+        columns[neutral] = torch.where(lumps, either, log_p[:, neutral])
+        columns[calm] = torch.where(lumps, torch.tensor(_IMPOSSIBLE), log_p[:, calm])
+        return torch.stack(columns, dim=1)
 
     def _look(self) -> None:
         """Note the mean loss since the last look, and the UAR on speakers held out, if any."""
@@ -152,7 +165,8 @@ class NetworkTraining:
         chosen = np.flatnonzero(self._is_held_out)
         if len(chosen):
             answers = self._trainee.ask(self._average.module.eval(), chosen)
-            best = np.array(self.labels)[(answers + self._offsets[chosen]).argmax(axis=1)]
+            shares = self._log_shares(torch.from_numpy(answers).float(), chosen)
+            best = np.array(self.labels)[shares.argmax(dim=1).numpy()]
             row["validation_uar"] = uar(self._training.emotions[chosen], best)
         self.history.append(row)
 
