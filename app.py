@@ -1,12 +1,10 @@
-"""Undertone's web application: wiring, the HTML pages, the error handlers, the server.
+"""Undertone's web application: wiring, the HTML pages, the server.
 
 ``python app.py`` serves; ``create_app(settings)`` builds the application for tests and for
 other WSGI servers.
 """
 
-import logging
 import os
-import re
 import signal
 import sys
 import threading
@@ -16,18 +14,13 @@ from flask import (
     Flask,
     Response,
     current_app,
-    g,
     jsonify,
     make_response,
     redirect,
     render_template,
-    request,
     url_for,
 )
 from flask_babel import gettext
-from flask_cors import CORS
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
-from werkzeug.exceptions import TooManyRequests as LimitExceeded
 from werkzeug.wrappers import Response as BaseResponse
 
 from emotion_recognizer import EmotionRecognizer
@@ -37,6 +30,7 @@ from undertone import (
     api_docs,
     capacity,
     comparison,
+    headers,
     history_views,
     languages,
     live,
@@ -54,7 +48,8 @@ from undertone.answer_models import AnalysisAnswer
 from undertone.audio import decode
 from undertone.charts import PICTURES
 from undertone.emotions import EMOTIONS
-from undertone.errors import AnalysisNotFound, BadRequest, KeyNeeded, StoreError, UndertoneError
+from undertone.error_answers import answer_errors
+from undertone.errors import AnalysisNotFound, StoreError, UndertoneError
 from undertone.history import History
 from undertone.isolation import Decoders
 from undertone.jobs import views as job_views
@@ -75,31 +70,14 @@ from undertone.web import (
     analyzer,
     recording_url,
     room_for_base64,
-    too_large,
     wants_html,
     wished_model,
 )
-
-logger = logging.getLogger("undertone")
 
 VIEWS = (
     api, history_views, comparison, model_views, server_views, picture_views, report_views,
     result_files, api_docs, live, metrics, job_views,
 )  # fmt: skip
-
-# Nothing is loaded from elsewhere and nothing inline runs; data: is for the base64 charts,
-# blob: for playing back the recording that the browser itself still holds.
-SECURITY_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
-        "img-src 'self' data:; media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -147,9 +125,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(views.bp)
     languages.set_up(app)
     _register_pages(app)
-    _register_errors(app)
-    app.after_request(_secure)
-    _allow_origins(app, settings.cors_origins)
+    answer_errors(app)
+    headers.secure(app, settings.cors_origins)
     app.extensions["openapi"] = openapi.document(app, bool(settings.api_keys_file))
     return app
 
@@ -209,85 +186,6 @@ def _index_page(error: UndertoneError | None = None) -> str:
         models=list(analyzer().recognizers),
         model=wished_model(),
     )
-
-
-def _register_errors(app: Flask) -> None:
-    def answer(error: UndertoneError) -> Response:
-        g.error_code = error.code
-        html = wants_html()
-        body = render_template("error.html", error=error) if html else jsonify(error.to_dict())
-        response = app.make_response((body, error.status))
-        if error.retry_after_s is not None:
-            response.headers["Retry-After"] = str(error.retry_after_s)
-        if isinstance(error, KeyNeeded):
-            for challenge in access.challenges():
-                response.headers.add("WWW-Authenticate", challenge)
-        return response
-
-    @app.errorhandler(UndertoneError)
-    def known(error: UndertoneError) -> Response:
-        if error.status >= 500 and error.retry_after_s is None:
-            logger.error("%s", error.code, exc_info=error)
-        return answer(error)
-
-    @app.errorhandler(HTTPException)
-    def http(error: HTTPException) -> Response:
-        response = answer(_from_http(app, error))
-        # Such as Allow with 405; what describes Flask's own body does not describe ours.
-        for name, value in error.get_headers():
-            if name not in ("Content-Type", "Content-Length"):
-                response.headers[name] = value
-        return response
-
-    @app.errorhandler(Exception)
-    def unknown(error: Exception) -> Response:
-        # The reason may hold paths or data: it goes to the log, the client gets its number.
-        logger.error("unknown error", exc_info=error)
-        return answer(
-            UndertoneError(
-                "Something went wrong here, not with your recording "
-                f"(error {logs.request_id()}). Please try again."
-            )
-        )
-
-
-def _from_http(app: Flask, error: HTTPException) -> UndertoneError:
-    """An error of a library's own in the house's shape."""
-    if isinstance(error, RequestEntityTooLarge):
-        return too_large(app.config["SETTINGS"].max_upload_bytes)
-    if isinstance(error, LimitExceeded):
-        return access.too_many_requests(app)
-    messages = {
-        404: "There is nothing at this address.",
-        405: f"{request.method} is not possible at this address.",
-    }
-    status = error.code or 500
-    told = BadRequest(messages.get(status, error.description or error.name))
-    told.status = status
-    told.code = error.name.lower().replace(" ", "-").replace("'", "")
-    return told
-
-
-def _allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
-    """Let pages of these origins call the API (CORS); there are no credentials to be sent along."""
-    if origins:
-        # As patterns, because flask-cors would take the brackets of IPv6 for some.
-        exactly = [re.compile(re.escape(origin) + r"\Z", re.IGNORECASE) for origin in origins]
-        CORS(
-            app,
-            origins=exactly,
-            methods=["GET", "HEAD", "POST", "DELETE"],
-            allow_headers=["Content-Type", "Authorization", "X-API-Key", "X-Request-ID"],
-            expose_headers=["Content-Disposition", "Retry-After", "X-Request-ID"],
-            always_send=False,
-            max_age=600,
-        )
-
-
-def _secure(response: Response) -> Response:
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
 
 
 # Less than gunicorn waits for requests that are in progress.
