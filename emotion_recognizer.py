@@ -8,7 +8,6 @@ from feature_extractor import AudioFeatureExtractor, SpeechEncoder
 from undertone.audio import Audio
 from undertone.classifiers import Classifier, HeadOnEncoder, SampleNetwork
 from undertone.emotions import DEFAULT_LABEL_SET, LABEL_SETS, reduce_probabilities
-from undertone.ensemble import EnsembleClassifier
 from undertone.errors import ModelError, UnknownLabels
 from undertone.model_store import MODELS_DIR, ModelInfo, load_info
 from undertone.prediction import Prediction, Segment
@@ -163,6 +162,8 @@ def _open_classifier(info: ModelInfo, folder: Path) -> Classifier:
         if info.family == "encoder":
             return HeadOnEncoder(SpeechEncoder(folder / "encoder.onnx"), folder / "head.onnx")
         if info.family == "ensemble":
+            from undertone.ensemble import EnsembleClassifier  # and with it scikit-learn
+
             return EnsembleClassifier(folder, AudioFeatureExtractor())
         if info.family == "cnn":
             return SampleNetwork(folder / "cnn.onnx")

@@ -17,10 +17,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from undertone.acoustics import FRAMES_PER_S, N_LOG_MEL, N_MFCC, Floats, Tracks, measure, rhythm
+from undertone.acoustics import N_LOG_MEL, N_MFCC, Floats, Tracks, measure, rhythm
 from undertone.audio import SAMPLE_RATE, Audio, decode
 from undertone.errors import RecordingTooShort, UndertoneError
 from undertone.onnx import one_thread_session
+from undertone.pace import FRAMES_PER_S
 
 
 class Feature(NamedTuple):

@@ -53,11 +53,21 @@ def put(database: Database, document: dict[str, object]) -> None:
     )
 
 
-def test_what_the_migrations_make_is_what_the_tables_say(database: Database) -> None:
+def test_what_the_migrations_make_is_what_the_tables_say(old_database: Database) -> None:
+    assert_todays_tables(old_database)
+
+
+def test_a_new_database_gets_the_same(database: Database) -> None:
+    assert_todays_tables(database)
+
+
+def assert_todays_tables(database: Database) -> None:
     engine = open_engine(database.url)
     bring_up_to_date(engine)
     with reading(engine) as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, metadata) == []
+        assert context.get_current_revision() == HEAD
     engine.dispose()
 
 

@@ -9,7 +9,6 @@ import time
 from urllib.parse import urlsplit
 
 from flask import Flask, g, request
-from flask_limiter import Limiter
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -54,7 +53,8 @@ def guard(app: Flask, settings: Settings) -> None:
     def find_key() -> None:
         g.key = ring.find(_secret()) if ring and not _is_open() else None
 
-    _limit_rates(app, settings)
+    if ring or settings.rate_limit:
+        _limit_rates(app, settings)
 
     @app.before_request
     def need_key() -> None:
@@ -154,6 +154,7 @@ def _is_ours(origin: str | None) -> bool:
 
 def _limit_rates(app: Flask, settings: Settings) -> None:
     """At most so many requests of each key, or of each address where there are no keys."""
+    from flask_limiter import Limiter  # 0.1 s that a start without limits can do without
 
     def key() -> Key | None:
         found: Key | None = g.get("key")

@@ -1,4 +1,4 @@
-"""What a voice does from one hundredth of a second to the next: tracks, masks and rhythm.
+"""What a voice does from one hundredth of a second to the next: tracks and rhythm.
 
 The rule: nothing here depends on the level of the recording or a constant offset. Samples are
 scaled to a peak of 1 first, and what is quiet is what is quiet against the loudest part, so that
@@ -14,9 +14,8 @@ import scipy
 from numpy.typing import NDArray
 
 from undertone.audio import SAMPLE_RATE, Audio
+from undertone.pace import ACTIVE_DB, FRAMES_PER_S, HOP, near_loudest, rates
 
-HOP = 160
-FRAMES_PER_S = SAMPLE_RATE / HOP
 WINDOW = 512  # 32 ms: one or two periods of a low voice, so that harmonics do not show in MFCC
 N_FFT = 1024
 PITCH_WINDOW = 1024  # 64 ms: two periods of the lowest voice
@@ -33,19 +32,12 @@ F0_MIN_HZ = 65.0
 F0_MAX_HZ = 700.0
 SLOPE_BANDS_HZ = ((0, 500), (500, 1500), (0, 5000))
 
-# Frames less than this under the loudest count as sound. Measured on RAVDESS with unseen speakers
-# and an SVM, 50, 40, 30, 25 and 20 dB give 54, 56, 58, 58 and 57 % UAR.
-ACTIVE_DB = 30.0
 # White noise 48 dB under the peak covers what only a studio lets one hear. On RAVDESS that costs
 # 1 point of UAR; but with noise at 35 dB SNR, 93 % of predictions stay instead of 69 %.
 NOISE_POWER = 3e-3
 VOICED_CORRELATION = 0.6
-QUIET_DB = 25.0  # de Jong & Wempe (2009): what is this far under the loudest is a pause
-DIP_DB = 2.0  # de Jong & Wempe (2009): nuclei are parted by a dip of at least this
-PAUSE_S = 0.3  # de Jong & Wempe (2009): a shorter pause is part of a plosive
 MAX_BEAT_FRAMES = 200  # the slowest tempo is 30 beats per minute
 MIN_ONSET_DB = 0.5  # even tones ripple by less, and that regularly
-MIN_RATE_SPAN_S = 0.5  # in less, one syllable would make any rate
 
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
@@ -137,53 +129,6 @@ def rhythm(tracks: Tracks) -> dict[str, float]:
     if tracks.is_active.any():
         found["voiced_fraction"] = float(tracks.is_voiced.sum() / tracks.is_active.sum())
     return found | rates(tracks.is_active, tracks.is_voiced, tracks.intensity_db)
-
-
-def rates(is_active: Bools, is_voiced: Bools, intensity_db: Floats) -> dict[str, float]:
-    """Syllable rates and pauses by name; nothing where there is less than half a second.
-
-    Syllable nuclei are peaks of the intensity, less than 25 dB under the loudest, parted by dips
-    of at least 2 dB, and voiced.
-
-    Parameters
-    ----------
-    is_active, is_voiced : np.ndarray [shape=(n,), dtype=bool]
-        As in `Tracks`.
-    intensity_db : np.ndarray [shape=(n,)]
-        Relative to the loudest.
-
-    References
-    ----------
-    de Jong & Wempe, "Praat script to detect syllable nuclei and measure speech rate
-    automatically", Behavior Research Methods 41 (2009), 385-390.
-    """
-    is_loud = is_active & (intensity_db > -QUIET_DB)
-    if not is_loud.any():
-        return {}
-    first, last = np.flatnonzero(is_loud)[[0, -1]]
-    span_s = float(last + 1 - first) / FRAMES_PER_S
-    if span_s < MIN_RATE_SPAN_S:
-        return {}
-    n_nuclei = int(is_voiced[_intensity_peaks(intensity_db)].sum())
-    # Loud frames limit each pause, so the steps between them are the pauses' lengths.
-    steps_s = (np.diff(np.flatnonzero(is_loud)) - 1) / FRAMES_PER_S
-    pauses_s = steps_s[steps_s >= PAUSE_S]
-    return {
-        "speaking_rate_per_s": n_nuclei / span_s,
-        "articulation_rate_per_s": n_nuclei / (span_s - float(pauses_s.sum())),
-        "pause_fraction": float(pauses_s.sum()) / span_s,
-        "pause_rate_per_s": len(pauses_s) / span_s,
-        "longest_pause_s": float(pauses_s.max(initial=0.0)),
-    }
-
-
-def _intensity_peaks(intensity_db: Floats) -> NDArray[np.intp]:
-    """Frames of peaks that a dip parts from any higher one."""
-    # Of peaks of the same height only the last may count, or an even tone would have many.
-    ranked_db = np.round(intensity_db, 2) + 1e-6 * np.arange(len(intensity_db)) / len(intensity_db)
-    padded_db = np.pad(ranked_db, 1, constant_values=-1e3)
-    peaks, _ = scipy.signal.find_peaks(padded_db, height=-QUIET_DB, prominence=DIP_DB)
-    return np.asarray(peaks - 1)
 
 
 def _tempo(tracks: Tracks) -> dict[str, float]:
@@ -300,9 +245,3 @@ def _period_correlation(samples: Floats, f0_hz: Floats) -> Floats:
 def _level_db(samples: Floats, window: int) -> Floats:
     rms = librosa.feature.rms(y=samples, frame_length=window, hop_length=HOP)
     return np.asarray(librosa.amplitude_to_db(rms, amin=1e-5, top_db=None))
-
-
-def near_loudest(level_db: Floats, range_db: float) -> Bools:
-    """Where the level is less than `range_db` under the loudest, of which a click is no part."""
-    loudest_db = scipy.ndimage.median_filter(level_db, 5).max()
-    return np.asarray((level_db > loudest_db - range_db) & (level_db > -99.0))

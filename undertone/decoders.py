@@ -7,9 +7,9 @@ The rule: formats and codecs are those listed here, and nothing but the bytes gi
 import ctypes
 import io
 from contextlib import suppress
+from functools import cache
 from typing import Any, Protocol
 
-import av
 import numpy as np
 import numpy.typing as npt
 import soundfile
@@ -41,10 +41,8 @@ FFMPEG_OPTIONS = {
     "max_streams": "32",
 }
 # FFmpeg may not reserve more than this at a time: an mp4 of 20 kB that claims 80 million samples
-# would get an index of gigabytes. (Windows does not look for the function in a module's own
-# libraries, and goes without this limit.)
-with suppress(OSError, AttributeError):
-    ctypes.CDLL(av.packet.__file__).av_max_alloc(ctypes.c_size_t(64 * 2**20))
+# would get an index of gigabytes.
+FFMPEG_MAX_BYTES = 64 * 2**20
 
 
 class Sink(Protocol):
@@ -111,7 +109,7 @@ def with_libsndfile(data: bytes, sink: Sink, progress: Progress) -> None:
 
 def with_ffmpeg(data: bytes, sink: Sink, progress: Progress) -> None:
     """Fill the sink with what FFmpeg makes of the bytes, if anything."""
-    file, n_bad = io.BytesIO(data), 0
+    av, file, n_bad = _ffmpeg(), io.BytesIO(data), 0
     try:
         with av.open(
             file, "r", options=FFMPEG_OPTIONS, metadata_errors="replace", io_open=_refuse
@@ -138,14 +136,25 @@ def with_ffmpeg(data: bytes, sink: Sink, progress: Progress) -> None:
         return
 
 
+@cache
+def _ffmpeg() -> Any:
+    """PyAV, loaded by the first file that needs it: it takes 0.1 s and 20 MB."""
+    import av
+
+    # Windows does not look for the function in a module's own libraries, and goes without.
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(av.packet.__file__).av_max_alloc(ctypes.c_size_t(FFMPEG_MAX_BYTES))
+    return av
+
+
 def _refuse(url: str, flags: int, options: dict[str, str]) -> None:
     """Refuse FFmpeg any further file or address."""
     raise PermissionError(f"a recording may not open {url!r}")
 
 
-def _to_float(frame: av.AudioFrame) -> npt.NDArray[Any]:
+def _to_float(frame: Any) -> npt.NDArray[Any]:
     """Samples of a frame as float [shape=(n, channels)], full scale 1."""
-    samples = frame.to_ndarray()
+    samples: npt.NDArray[Any] = frame.to_ndarray()
     n_channels = frame.layout.nb_channels
     samples = samples.T if frame.format.is_planar else samples.reshape(-1, n_channels)
     if samples.dtype == np.uint8:

@@ -45,10 +45,11 @@ class Decoders:
     """
 
     def __init__(self, n_processes: int) -> None:
-        self._idle: queue.LifoQueue[subprocess.Popen[bytes]] = queue.LifoQueue()
+        self._idle: queue.LifoQueue[subprocess.Popen[bytes] | None] = queue.LifoQueue()
         self._n_processes = n_processes
-        for _ in range(n_processes):
-            self._idle.put(_start())
+        for _ in range(n_processes - 1):
+            self._idle.put(None)  # begun when it is needed: at the start, each would delay the rest
+        self._idle.put(_start())
 
     def decode(self, data: bytes, *, max_duration_s: float, progress: Progress = nobody) -> Audio:
         """As `audio.decode`.
@@ -60,7 +61,7 @@ class Decoders:
         AudioError
             Whatever `audio.decode` raises.
         """
-        process = self._idle.get()
+        process = self._idle.get() or _start()
         try:
             if process.poll() is not None:  # somebody ended it meanwhile: no fault of this file
                 process = _replaced(process)
@@ -83,7 +84,8 @@ class Decoders:
     def close(self) -> None:
         """End the processes."""
         for _ in range(self._n_processes):
-            _end(self._idle.get())
+            if process := self._idle.get():
+                _end(process)
 
 
 def _start() -> subprocess.Popen[bytes]:

@@ -8,7 +8,6 @@ from flask import Blueprint, Response, send_file
 from undertone.errors import AnalysisNotFound, StoreError
 from undertone.openapi import Answers, spec
 from undertone.prediction import Analysis
-from undertone.report import report
 from undertone.web import analyzer
 
 bp = Blueprint("reports", __name__)
@@ -23,6 +22,8 @@ bp = Blueprint("reports", __name__)
 )
 def download(filename: str) -> Response:
     """A report on the newest analysis of a recording of this name, or on that with this id."""
+    from undertone.report import report  # slow to import: no start should wait for it
+
     analysis = _find(filename)
     recognizer = analyzer().recognizers.get(analysis.prediction.model)
     response = send_file(

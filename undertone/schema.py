@@ -26,6 +26,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
+    insert,
     inspect,
     select,
 )
@@ -130,7 +131,7 @@ webhooks = Table(
     PrimaryKeyConstraint("job_id", name="pk_webhooks"),
     Index("ix_webhooks_due", "state", "due_at"),
 )
-_version = Table("alembic_version", MetaData(), Column("version_num", String(32)))
+_version = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 
 
 def bring_up_to_date(engine: Engine) -> None:
@@ -148,8 +149,13 @@ def bring_up_to_date(engine: Engine) -> None:
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
-        if _current(connection) != HEAD:
-            _migrate(connection)
+        current = _current(connection)
+        if current is None:
+            metadata.create_all(connection)
+            _version.create(connection)
+            connection.execute(insert(_version).values(version_num=HEAD))
+        elif current != HEAD:
+            _migrate(connection, current)
 
 
 def _current(connection: Connection) -> str | None:
@@ -159,8 +165,8 @@ def _current(connection: Connection) -> str | None:
     return FIRST if inspect(connection).has_table(analyses.name) else None
 
 
-def _migrate(connection: Connection) -> None:
-    # Needed once in the life of a database, and slow to import.
+def _migrate(connection: Connection, current: str) -> None:
+    # Slow to import: what is new, or of today, does without.
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
@@ -168,13 +174,11 @@ def _migrate(connection: Connection) -> None:
     config = Config(attributes={"connection": connection})
     folder = str(Path(__file__).parent / "migrations")
     config.set_main_option("script_location", folder.replace("%", "%%"))
-    current = _current(connection)
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if current and current not in known:
+    if current not in known:
         raise StoreError(
             f"The history was last used by a newer Undertone (version {current} of its tables; "
             f"this one knows {HEAD}). Update Undertone, or give it another database."
         )
-    if current:
-        command.stamp(config, current)
+    command.stamp(config, current)
     command.upgrade(config, HEAD)

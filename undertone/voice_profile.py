@@ -4,8 +4,9 @@ import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
 
-from undertone.acoustics import ACTIVE_DB, HOP, PITCH_WINDOW, WINDOW, near_loudest, rates
+from undertone.acoustics import PITCH_WINDOW, WINDOW
 from undertone.audio import SAMPLE_RATE, Audio, Samples, excerpt
+from undertone.pace import ACTIVE_DB, HOP, near_loudest, rates
 from undertone.pitch import steady, track_pitch
 from undertone.progress import Progress, nobody
 from undertone.speech import Stretch
