@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertone.audio import Audio
-from undertone.onnx import one_thread_session
+from undertone.onnx import on_all_cores, one_thread_session
 
 Floats = NDArray[np.float64]
 
@@ -64,8 +64,8 @@ class HeadOnEncoder:
 
     def log_probabilities(self, audios: Sequence[Audio]) -> Floats:
         """Log-probabilities [n, n_labels]."""
-        embeddings = np.stack([self._encoder.embed(audio) for audio in audios])
-        (probabilities,) = self._head.run(None, {"embedding": embeddings})
+        embeddings = on_all_cores(self._encoder.embed, audios)
+        (probabilities,) = self._head.run(None, {"embedding": np.stack(embeddings)})
         return np.log(np.asarray(probabilities, np.float64) + 1e-12)
 
 
@@ -85,8 +85,8 @@ class SampleNetwork:
 
     def log_probabilities(self, audios: Sequence[Audio]) -> Floats:
         """Log-probabilities [n, n_labels]."""
-        rows = []
-        for audio in audios:
-            samples = np.pad(audio.samples, (0, max(0, self.min_samples - len(audio.samples))))
-            rows.append(self._session.run(None, {"samples": samples[np.newaxis]})[0][0])
-        return np.array(rows, np.float64)
+        return np.array(on_all_cores(self._row, audios), np.float64)
+
+    def _row(self, audio: Audio) -> Floats:
+        samples = np.pad(audio.samples, (0, max(0, self.min_samples - len(audio.samples))))
+        return np.asarray(self._session.run(None, {"samples": samples[np.newaxis]})[0][0])

@@ -1,7 +1,9 @@
 """The server's worker, gunicorn's with a limit for who is slow, and its master, which drains."""
 
+import ctypes
 import signal
 import time
+from contextlib import suppress
 from typing import Any
 
 from gunicorn.arbiter import Arbiter
@@ -12,6 +14,11 @@ from undertone.capacity import deadlines
 
 class Worker(ThreadWorker):  # type: ignore[misc]
     """A worker with threads, none of which a slow client holds for long."""
+
+    def init_process(self) -> None:
+        """Begin to serve."""
+        _share_memory()
+        super().init_process()
 
     def handle(self, conn: Any) -> Any:
         """Read a request, which must be soon, and answer it."""
@@ -30,6 +37,16 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Every second: end what has lasted too long."""
         super().murder_pending()
         deadlines.sweep()
+
+
+def _share_memory() -> None:
+    """Let all threads share two heaps.
+
+    glibc gives each of a server's dozens of threads one of its own, and none gives back what an
+    analysis has needed once: 800 MB after some hundred requests, 340 MB with two.
+    """
+    with suppress(OSError, AttributeError):  # other C libraries have no such thing
+        ctypes.CDLL(None).mallopt(-8, 2)  # M_ARENA_MAX
 
 
 class Master(Arbiter):  # type: ignore[misc]
