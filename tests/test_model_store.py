@@ -35,7 +35,7 @@ def test_nothing_shipped_is_a_pickle() -> None:
 
 @pytest.mark.parametrize("name", ["", "none", "../models/encoder", "encoder/..", "/"])
 def test_an_unknown_name_is_refused(name: str) -> None:
-    with pytest.raises(UnknownModel, match="installed: encoder"):
+    with pytest.raises(UnknownModel, match="installed: .*encoder"):
         load_info(name)
 
 

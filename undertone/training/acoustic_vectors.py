@@ -6,8 +6,9 @@ subset is trained on, the cache has its rows.
 
 import inspect
 import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import joblib
 import numpy as np
@@ -24,6 +25,8 @@ Floats = NDArray[np.float64]
 # What features are computed with beside the extractor's own module: change one, and all are
 # computed anew.
 _SOURCES = ("acoustics", "training/augmentation")
+
+CHUNK = 32
 
 
 class FeatureExtractor(Protocol):
@@ -72,13 +75,23 @@ def acoustic_vectors(
     change = (augmentation or Augmentation()) if copy else None
     cached = joblib.Memory(cache_dir, verbose=0).cache(_vector, ignore=["extractor", "change"])
     digest = f"{source_digest(extractor)} {joblib.hash(change)}"
+    # Many at a time: with each goes a copy of all noises.
+    chunks = [range(start, min(start + CHUNK, len(utterances)))
+              for start in range(0, len(utterances), CHUNK)]  # fmt: skip
     work = (
-        joblib.delayed(cached)(audio.samples, copy, digest, extractor, change)
-        for audio in utterances
+        joblib.delayed(_vectors)(
+            cached, [utterances[row].samples for row in chunk], copy, digest, extractor, change
+        )
+        for chunk in chunks
     )
-    rows = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(work)
+    parts = joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch=n_jobs)(work)
     what = f"features of copies {copy}" if copy else "features"
-    return np.array(list(tqdm(rows, total=len(utterances), desc=what, unit="clip")), np.float32)
+    found = []
+    with tqdm(total=len(utterances), desc=what, unit="clip") as progress:
+        for part in parts:
+            found += part
+            progress.update(len(part))
+    return np.array(found, np.float32)
 
 
 def source_digest(extractor: FeatureExtractor) -> str:
@@ -86,6 +99,15 @@ def source_digest(extractor: FeatureExtractor) -> str:
     paths = [Path(inspect.getfile(type(extractor)))]
     paths += [Path(__file__).parent.parent / f"{name}.py" for name in _SOURCES]
     return " ".join(sha256(path) for path in paths)
+
+
+def _vectors(
+    vector: Callable[..., NDArray[np.float32]],
+    utterances: Sequence[Samples],
+    *how: Any,
+) -> list[NDArray[np.float32]]:
+    """What a function finds in each utterance."""
+    return [vector(samples, *how) for samples in utterances]
 
 
 def _vector(
