@@ -21,9 +21,6 @@ export function setUpForm(form) {
   const input = form.querySelector("#file");
   const recorder = setUpRecorder(form, { show, tell, say, choose, showChosen });
   let sending = null;
-  // The label does the work of the browser's own control, which cannot be styled.
-  form.classList.add("enhanced");
-  form.querySelector("label[for=file]").classList.add("button", "primary");
   form.querySelector("#again").hidden = false;
 
   function show(state) {

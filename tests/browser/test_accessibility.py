@@ -1,0 +1,159 @@
+"""Every page and state by axe-core: no violation of WCAG 2.2 AA, dark or light, wide or narrow."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Page, expect
+
+from tests import live, sounds
+from tests.browser.steps import expect_result, scrolls_sideways, submit, wav_file
+from tests.samples import analysis
+from undertone.history import History
+
+pytestmark = pytest.mark.browser
+AA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+ALL_OF_AA = {
+    "resultTypes": ["violations"],
+    "runOnly": {"type": "tag", "values": AA},
+    "rules": {"target-size": {"enabled": True}},
+}
+# What colours and room decide; the rest is the same however one looks.
+BY_LOOK = {
+    "resultTypes": ["violations"],
+    "runOnly": {"type": "rule", "values": ["color-contrast", "target-size"]},
+}
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 360, "height": 740}
+SHIFTS = """
+  window.shifted = 0;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) shifted += entry.value;
+  }).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@pytest.fixture(scope="module")
+def keeping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[live.Server]:
+    """A server that keeps recordings, with results of several days."""
+    data_dir = tmp_path_factory.mktemp("data")
+    history = History(f"sqlite:///{data_dir}/undertone.sqlite3")
+    for number, label in enumerate(("sad", "happy", "angry", "fear", "neutral")):
+        history.add(analysis(20 * number, label=label, uncertain=label == "fear"))
+    history.close()
+    with live.running_server(
+        data_dir, UNDERTONE_KEEP_AUDIO="7d", UNDERTONE_LIVE_SESSIONS="1"
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def look(open_page, keeping):
+    """Opens a page of that server as it is looked at here."""
+
+    def open_one(path: str = "/", **options: object) -> Page:
+        options = {"reduced_motion": "reduce", "permissions": ["microphone"], **options}
+        script = f"{AXE_SCRIPT}\n{options.pop('script', '')}"
+        return open_page(keeping.url, path=path, script=script, **options)
+
+    return open_one
+
+
+def check(page: Page, *parts: str) -> None:
+    """No violation in any of the ways to look at a page, and nothing that sticks out."""
+    where = {"include": [[part] for part in parts or ("html",)]}
+    for viewport, scheme, options in (
+        (DESKTOP, "light", ALL_OF_AA),
+        (DESKTOP, "dark", BY_LOOK),
+        (PHONE, "light", BY_LOOK),
+        (PHONE, "dark", ALL_OF_AA),
+    ):
+        page.set_viewport_size(viewport)
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        found = page.evaluate("([where, options]) => axe.run(where, options)", [where, options])
+        told = [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in found["violations"]]
+        assert told == [], (page.url, scheme, viewport)
+        assert not scrolls_sideways(page), page.url
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/?lang=de", "/history", "/history?search=nothing", "/models", "/listen", "/nothing",
+     "/compare?id=id0000&id=id0020", "/compare"],
+)  # fmt: skip
+def test_pages(look, path):
+    page = look(path)
+    for details in page.locator("details").all()[:20]:
+        details.evaluate("(element) => (element.open = true)")
+    check(page)
+
+
+def test_the_page_of_the_api(look):
+    # It is long, and its calls are all alike: the first of each kind is enough.
+    check(look("/docs"), ".docs-head", ".docs-nav", ".docs-body article:first-of-type")
+
+
+def test_the_form_in_its_states(look, voice_wav):
+    page = look()
+    page.set_input_files("#file", {"name": "none.wav", "mimeType": "audio/wav", "buffer": b""})
+    expect(page.get_by_role("alert")).to_be_visible()
+    check(page)
+    page.get_by_role("button", name="Record your voice").click()
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    check(page)
+    page.get_by_role("button", name="Discard").click()
+    page.set_input_files("#file", voice_wav)
+    check(page)
+    page.route("**/result", lambda route: None)  # never goes on
+    submit(page)
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+    check(page)
+
+
+def test_a_result_that_is_played(look):
+    page = look()
+    samples = np.concatenate([sounds.voice(6.0), sounds.silence(4.0), sounds.voice(6.0)])
+    page.set_input_files("#file", wav_file(samples))
+    submit(page)
+    expect_result(page, timeout=60_000)
+    expect(page.get_by_role("heading", name="Through the recording")).to_be_visible()
+    for details in page.locator("details").all():
+        details.evaluate("(element) => (element.open = true)")
+    page.get_by_role("button", name="Play from").first.click()
+    expect(page.get_by_role("button", name="Pause the recording")).to_be_visible()
+    page.get_by_role("button", name="Copy the link").click()
+    check(page)
+
+
+def test_a_job_of_several(look):
+    page = look()
+    voices = [wav_file(sounds.voice(2.0), f"{number}.wav") for number in range(2)]
+    page.set_input_files("#file", [*voices, wav_file(sounds.silence(2.0), "silence.wav")])
+    submit(page)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Heard", timeout=60_000)
+    check(page)
+
+
+def test_live_while_it_listens_and_when_it_is_refused(look):
+    first, second = look("/listen"), look("/listen")
+    first.get_by_role("button", name="Listen to me").click()
+    expect(first.locator("[data-tile] svg[class='live-none']")).to_have_count(0, timeout=30_000)
+    check(first)
+    second.get_by_role("button", name="Listen to me").click()
+    expect(second.get_by_role("alert")).to_be_visible()
+    check(second)
+
+
+@pytest.mark.parametrize("path", ["/", "/history", "/models", "/listen", "/results/id0000"])
+def test_nothing_shifts(look, path):
+    page = look(path, script=SHIFTS, viewport=PHONE)
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("shifted") < 0.01
+
+
+def test_nothing_moves_for_who_wants_no_motion(look):
+    page = look()
+    page.get_by_role("button", name="Record your voice").click()
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    assert page.evaluate("document.getAnimations().length") == 0
