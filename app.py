@@ -192,8 +192,8 @@ def _index_page(error: UndertoneError | None = None) -> str:
 JOB_PATIENCE_S = 15.0
 
 
-def _tell_of_the_end(worker: Any) -> None:
-    """Let live sessions and jobs know of SIGTERM as soon as gunicorn does; it waits for others."""
+def _begin(worker: Any) -> None:
+    """Let live sessions and jobs know of SIGTERM as soon as gunicorn does; load what is slow."""
     sessions: live.LiveSessions = worker.wsgi.extensions["undertone.live"]
     sessions.is_stopping = lambda: not worker.alive
     usual: Any = signal.getsignal(signal.SIGTERM)
@@ -205,6 +205,7 @@ def _tell_of_the_end(worker: Any) -> None:
     signal.signal(signal.SIGTERM, stop)
     is_stopping: threading.Event = worker.wsgi.extensions["undertone.stopping"]
     signal.signal(signal.SIGUSR2, lambda *_: is_stopping.set())
+    threading.Thread(target=sheets.warm_up, daemon=True).start()
 
 
 def _stop_jobs(_server: Any, worker: Any) -> None:
@@ -235,7 +236,7 @@ def serve(settings: Settings) -> None:
                 "graceful_timeout": 30,
                 "reload": settings.debug,
                 "logconfig_dict": logs.configuration(settings.log_format, settings.debug),
-                "post_worker_init": _tell_of_the_end,
+                "post_worker_init": _begin,
                 "worker_exit": _stop_jobs,
                 "child_exit": metrics.forget_process,
                 "on_exit": metrics.forget_all,

@@ -29,6 +29,7 @@ from tests.live import Server, running_server
 from tests.test_error_shape import assert_error
 from tests.test_server import post
 from undertone import live
+from undertone.capacity import Turns
 from undertone.settings import ROOT, Settings
 
 RATE = 16_000
@@ -174,6 +175,29 @@ def test_other_requests_are_answered_meanwhile(server: Server, url: str) -> None
     with connect(url) as session:
         hello(session)
         assert post(server.url, wav(sounds.voice(1.0)), "clip.wav")["predicted_emotion"]
+
+
+def test_answers_take_turns_with_recordings(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "TURN_S", 0.05)
+    turns = app.extensions["undertone.turns"] = Turns(1, 1)
+    with session_in_this_process(app) as session:
+        hello(session)
+        with turns.taken():
+            session.send(int16(sounds.silence(0.5)))
+            with pytest.raises(TimeoutError):
+                session.recv(timeout=0.5)
+        assert json.loads(session.recv(timeout=30))["end_s"] == 0.5
+
+
+def test_who_never_gets_a_turn_is_told_so(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "TURN_S", 0.05)
+    monkeypatch.setattr(live, "BUSY_LIMIT_S", 0.3)
+    turns = app.extensions["undertone.turns"] = Turns(1, 0)
+    with session_in_this_process(app) as session, turns.taken():
+        hello(session)
+        session.send(int16(sounds.silence(0.5)))
+        why, code = ending(session)
+    assert (why["code"], why["status"], code) == ("busy", 503, 1013)
 
 
 def test_pages_of_other_sites_are_refused(server: Server, url: str) -> None:

@@ -39,19 +39,29 @@ class Turns:
         self._turns = threading.BoundedSemaphore(n_at_once)
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
+    def taken(self, patience_s: float | None = None) -> Iterator[None]:
         """Wait for one's turn, and have it.
+
+        Parameters
+        ----------
+        patience_s : float, optional
+            How long to wait for a place among those who wait, and again for a turn. If not given,
+            not at all for a place, and for a turn as long as it takes.
 
         Raises
         ------
         Busy
-            As many as may wait are waiting.
+            As many as may wait are waiting, or patience is over.
         """
-        if not self._places.acquire(blocking=False):
+        if not self._places.acquire(timeout=patience_s or 0.0):
             raise Busy("Too many recordings are waiting to be analysed; please try again soon.")
         try:
-            with self._turns:
+            if not self._turns.acquire(timeout=patience_s):
+                raise Busy("Others are still being analysed; please try again soon.")
+            try:
                 yield
+            finally:
+                self._turns.release()
         finally:
             self._places.release()
 

@@ -16,10 +16,12 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, current_app, render_template, request
 from pydantic import BaseModel, ValidationError
 
+from undertone.capacity import Turns
 from undertone.ear import STEP_S, WINDOW_S, Ear, SampleFormat
 from undertone.emotions import DEFAULT_LABEL_SET, EMOTIONS, in_set
 from undertone.errors import (
     BadRequest,
+    Busy,
     ForeignOrigin,
     LiveIdle,
     ServerStopping,
@@ -40,7 +42,8 @@ TURN_S = 1.0  # how soon a session sees that it has to end
 # Of sound that has come while an answer was worked out, no more than this is taken before the
 # next: who sends without end gets answers all the same.
 CATCH_UP_S = 60.0
-CLOSE_CODES = {TooManyLiveSessions: 1013, ServerStopping: 1001}  # others: 1008
+BUSY_LIMIT_S = 30.0  # without a turn: then the other side had better come back later
+CLOSE_CODES = {TooManyLiveSessions: 1013, Busy: 1013, ServerStopping: 1001}  # others: 1008
 
 
 class LiveSessions:
@@ -142,10 +145,13 @@ def _converse(socket: WebSocket) -> None:
 
 def _listen(socket: WebSocket, sessions: LiveSessions) -> None:
     """Hold the conversation until the other side ends it."""
+    turns: Turns = current_app.extensions["undertone.turns"]
     ear = _greet(socket)
-    heard_at_s = monotonic()
+    heard_at_s = had_turn_at_s = monotonic()
     while not sessions.is_stopping():
         is_due = ear.unanswered_s >= STEP_S
+        if not is_due:
+            had_turn_at_s = monotonic()
         message = socket.receive(0.0 if is_due else TURN_S)
         if isinstance(message, str):
             raise BadRequest("After the hello only sound is taken, in binary messages.")
@@ -153,7 +159,15 @@ def _listen(socket: WebSocket, sessions: LiveSessions) -> None:
             ear.add(message)
             heard_at_s = monotonic()
         if is_due and (message is None or ear.unanswered_s > CATCH_UP_S):
-            socket.send(json.dumps(ear.answer()))
+            try:
+                with turns.taken(TURN_S):
+                    answer = ear.answer()
+            except Busy:  # meanwhile sound goes on, and the next answer is about the newest
+                if monotonic() - had_turn_at_s > BUSY_LIMIT_S:
+                    raise
+            else:
+                had_turn_at_s = monotonic()
+                socket.send(json.dumps(answer))
         socket.keep_alive()
         if monotonic() - heard_at_s > IDLE_LIMIT_S:
             raise LiveIdle(f"No sound has come for {IDLE_LIMIT_S:g} s; connect again to go on.")
