@@ -1,42 +1,92 @@
-"""Takes the README's pictures of the page: ``python -m tools.screenshots``.
+"""Takes pictures of the pages' main states: ``python -m tools.screenshots``.
 
-The voice is a clip of an actress from TESS where the data sets are at hand, else a synthetic one.
+The voices are clips of actresses from TESS where the data sets are at hand, else synthetic ones.
 """
 
 import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests import live, sounds
+from tests.samples import analysis
+from undertone.audio import Samples, decode
+from undertone.emotions import EMOTIONS
+from undertone.history import History
+from undertone.settings import ROOT
 
-DOCS = live.ROOT / "docs"
-# "Say the word door", played happily: from a corpus that the model was not trained on.
-CLIP = live.ROOT.parent / "shared/datasets/tess/YAF_door_happy.opus"
-DESKTOP = {"width": 1280, "height": 800}
-PHONE = {"width": 390, "height": 844}
+DOCS = ROOT / "docs"
+# From a corpus that the model was not trained on.
+TESS = ROOT.parent / "shared/datasets/tess"
+CLIP = "YAF_door_happy"  # "Say the word door"
+TALK = [
+    f"OAF_{word}_{mood}"
+    for mood in ("neutral", "sad", "angry", "happy")
+    for word in ("back", "bar", "base", "bath", "bean")
+]
+DESKTOP = {"width": 1280, "height": 860}
+PHONE: Mapping[str, Any] = {
+    "viewport": {"width": 390, "height": 844}, "is_mobile": True, "device_scale_factor": 2,
+}  # fmt: skip
 
 
 def main() -> None:
-    """Write docs/page.png, result.png, result-dark.png and phone.png."""
+    """Write docs/*.png."""
     DOCS.mkdir(exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory() as data_dir,
-        live.running_server(Path(data_dir)) as server,
-        sync_playwright() as playwright,
-    ):
-        browser = live.launch_chromium(playwright)
-        page = _open(browser, server.url, viewport=DESKTOP)
-        _save(page, "page.png")
-        result_url = _hear(page)
-        _save(page, "result.png", full_page=True)
-        dark = _open(browser, result_url, viewport=DESKTOP, color_scheme="dark")
-        _save(dark, "result-dark.png")
-        phone = _open(browser, server.url, viewport=PHONE, is_mobile=True, device_scale_factor=2)
-        _hear(phone)
-        _save(phone, "phone.png")
-        browser.close()
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        _fill(Path(folder))
+        voice = Path(folder) / "voice.wav"
+        voice.write_bytes(_wav(_talk()))
+        microphone = (
+            "--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={voice}",
+        )  # fmt: skip
+        with live.running_server(Path(folder), UNDERTONE_KEEP_AUDIO="7d") as server:
+            browser = live.launch_chromium(playwright, *microphone)
+            _take(browser, server.url)
+            browser.close()
+
+
+def _take(browser: Browser, url: str) -> None:
+    page = _open(browser, url, viewport=DESKTOP)
+    _save(page, "page.png")
+    short = _hear(page, _clip())
+    _save(page, "result.png")
+    page = _open(browser, url, viewport=DESKTOP, color_scheme="dark")
+    talk = {"name": "interview.wav", "mimeType": "audio/wav", "buffer": _wav(_talk())}
+    long = _hear(page, talk)
+    page.locator("#timeline-title").evaluate("(title) => title.scrollIntoView()")
+    _save(page, "timeline.png")
+    _save(_open(browser, f"{url}/history", viewport=DESKTOP), "history.png")
+    pair = f"{url}/compare?id={short.rpartition('/')[2]}&id={long.rpartition('/')[2]}"
+    _save(_open(browser, pair, viewport=DESKTOP, color_scheme="dark"), "compare.png")
+    _save(_open(browser, f"{url}/models", viewport=DESKTOP), "models.png")
+    _save(_open(browser, f"{long}?lang=de", **PHONE), "phone.png")
+    page = _open(browser, f"{url}/listen", **PHONE, color_scheme="dark", permissions=["microphone"])
+    page.get_by_role("button", name="Listen to me").click()
+    page.wait_for_timeout(12_000)  # until there is something to see
+    _save(page, "live.png", wait=False)
+
+
+def _fill(data_dir: Path) -> None:
+    """A history of a fortnight."""
+    history = History(f"sqlite:///{data_dir}/undertone.sqlite3")
+    labels = [name for name in EMOTIONS if name != "calm"]
+    for number in range(24):
+        history.add(
+            analysis(
+                number,
+                label=labels[number * 5 % 7],
+                filename=f"interview-{number + 1:02}.wav",
+                created_at=datetime.now(UTC) - timedelta(hours=14 * number + 9),
+                segments=(),
+            )
+        )
+    history.close()
 
 
 def _open(browser: Browser, url: str, **options: Any) -> Page:
@@ -45,26 +95,48 @@ def _open(browser: Browser, url: str, **options: Any) -> Page:
     return page
 
 
-def _hear(page: Page) -> str:
-    """Send the clip; the address of its result."""
-    page.set_input_files("#file", _clip())
+def _hear(page: Page, file: Any) -> str:
+    """Send a recording; the address of its result."""
+    page.set_input_files("#file", file)
     page.get_by_role("button", name="Hear the emotion").click()
-    page.wait_for_url("**/results/*")
+    page.wait_for_url("**/results/*", timeout=120_000)
     page.get_by_role("button", name="Play the recording").wait_for()
     return page.url
 
 
 def _clip() -> Any:
-    if CLIP.exists():
-        return CLIP
-    wav = sounds.with_soundfile(sounds.voice(4.0), sounds.SAMPLE_RATE, "WAV")
-    return {"name": "voice.wav", "mimeType": "audio/wav", "buffer": wav}
+    path = TESS / f"{CLIP}.opus"
+    if path.exists():
+        return path
+    return {"name": "voice.wav", "mimeType": "audio/wav", "buffer": _wav(sounds.voice(4.0))}
 
 
-def _save(page: Page, name: str, **options: Any) -> None:
-    page.wait_for_load_state("networkidle")  # the charts come by themselves
-    page.screenshot(path=DOCS / name, **options)
+def _talk() -> Samples:
+    """Somebody in several moods, one after the other."""
+    pause = sounds.silence(0.4)
+    paths = [TESS / f"{name}.opus" for name in TALK]
+    clips = [decode(path.read_bytes()).samples for path in paths if path.exists()]
+    parts = [part for clip in clips or [sounds.voice(20.0)] for part in (clip, pause)]
+    return np.concatenate(parts)
+
+
+def _wav(samples: Samples) -> bytes:
+    return sounds.with_soundfile(samples, sounds.SAMPLE_RATE, "WAV")
+
+
+def _save(page: Page, name: str, wait: bool = True) -> None:
+    if wait:
+        page.wait_for_load_state("networkidle")  # the charts come by themselves
+    page.screenshot(path=DOCS / name)
+    _shrink(DOCS / name)
     print(f"docs/{name}")
+
+
+def _shrink(path: Path) -> None:
+    """Few colours are enough for pages: a third of the size."""
+    with Image.open(path) as picture:
+        small = picture.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)
 
 
 if __name__ == "__main__":
