@@ -67,6 +67,6 @@ $(VENV)/run: requirements.txt constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-$(VENV)/dev: requirements-dev.txt requirements-scale.txt $(VENV)/run
+$(VENV)/dev: requirements-dev.txt requirements-batch.txt requirements-scale.txt $(VENV)/run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@

@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,13 @@ class Server:
 
 
 @contextmanager
-def running_server(data_dir: Path, port: int = 0, **settings: str) -> Iterator[Server]:
+def running_server(
+    data_dir: Path,
+    port: int = 0,
+    cwd: Path = ROOT,
+    only: Mapping[str, str] = os.environ,
+    **settings: str,
+) -> Iterator[Server]:
     """``python app.py`` until the block ends.
 
     Parameters
@@ -55,6 +61,10 @@ def running_server(data_dir: Path, port: int = 0, **settings: str) -> Iterator[S
         For its history, and for what it prints.
     port : int, optional
         A free one if not given.
+    cwd : Path, optional
+        Where the program is.
+    only : mapping of str to str, optional
+        The environment; this process's if not given.
     **settings : str
         More environment variables.
 
@@ -68,7 +78,7 @@ def running_server(data_dir: Path, port: int = 0, **settings: str) -> Iterator[S
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
     environ = {
-        **os.environ,
+        **only,
         "UNDERTONE_HOST": "127.0.0.1",
         "UNDERTONE_PORT": str(port),
         "UNDERTONE_DATA_DIR": str(data_dir),
@@ -77,7 +87,7 @@ def running_server(data_dir: Path, port: int = 0, **settings: str) -> Iterator[S
     printed = data_dir / "server.log"
     with printed.open("wb") as log:
         command = [sys.executable, "app.py"]
-        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=log)
+        process = subprocess.Popen(command, cwd=cwd, env=environ, stdout=log, stderr=log)
     server = Server(f"http://127.0.0.1:{port}", process)
     try:
         _wait_until_healthy(server, printed)

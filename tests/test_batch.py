@@ -23,6 +23,7 @@ from tests.clusters import running_cluster
 from tests.conftest import wav
 from undertone.__main__ import open_recognizer
 from undertone.analysis import Listener
+from undertone.batch import engines
 from undertone.batch import table as tables
 from undertone.batch.engines import Cores
 from undertone.batch.hearing import Hearing
@@ -247,7 +248,12 @@ def test_memory_is_bounded_by_what_is_under_way() -> None:
     assert asked < 1000
 
 
-def test_wrong_use(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_use(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(engines, "CONNECT_S", 1)
+
     def says(*arguments: str | Path) -> str:
         assert run(*arguments) == WRONG_USE
         return capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 
 from tests import brokers
 from tests.brokers import RedisServer, running_redis, running_worker
-from tests.jobs.steps import call, check_all_is_there_once, in_the_middle, looks, send
+from tests.jobs.steps import check_all_is_there_once, in_the_middle, looks, send
 from tests.live import running_server
 from tests.postgres import PostgresServer
 from undertone.prediction import Analysis
@@ -30,18 +30,6 @@ def broker(tmp_path: Path) -> Iterator[RedisServer]:
 
 def settings(broker: RedisServer, **more: str) -> dict[str, str]:
     return {"UNDERTONE_BROKER_URL": broker.url, "UNDERTONE_JOB_LEASE_S": "3", **more}
-
-
-def test_it_works_on_sqlite(
-    tmp_path: Path, broker: RedisServer, voices: dict[str, bytes], expected: dict[str, Analysis]
-) -> None:
-    usual = settings(broker)
-    with running_server(tmp_path, **usual) as server, running_worker(tmp_path, **usual) as worker:
-        job_id = send(server, voices)
-        check_all_is_there_once(server, job_id, tmp_path, expected)
-        attempts = [item["attempts"] for item in call(f"{server.url}/jobs/{job_id}")["items"]]
-        assert worker.stop() == 0
-    assert attempts == [1] * len(voices)
 
 
 def test_everything_is_killed_on_postgresql(

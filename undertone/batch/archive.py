@@ -101,7 +101,7 @@ class ObjectStore:
         return data
 
     def _open(self) -> tuple[Any, str]:
-        with needed_for("An object store"):
+        with needed_for("An object store", "requirements-batch.txt"):
             from fsspec.core import url_to_fs
 
             store, root = url_to_fs(self.url)

@@ -103,7 +103,7 @@ class Cluster:
     """
 
     def __init__(self, address: str) -> None:
-        with needed_for("--cluster"):
+        with needed_for("--cluster", "requirements-batch.txt"):
             from distributed import Client
         try:
             self._client = Client(address, timeout=CONNECT_S)
@@ -113,6 +113,10 @@ class Cluster:
                 f"The cluster at {address} cannot be used: {error}. Is its scheduler there, and "
                 "has it workers?"
             ) from error
+
+    def close(self) -> None:
+        """Let go of the cluster."""
+        self._client.close()
 
     def rows(self, hearing: Hearing, names: Iterable[str]) -> Iterator[list[Row]]:
         """What was heard in them, as it becomes known."""

@@ -44,7 +44,7 @@ class Table:
     """
 
     def __init__(self, url: str, about: dict[str, str], n_rows: int = 1000) -> None:
-        with needed_for("A table"):
+        with needed_for("A table", "requirements-batch.txt"):
             from fsspec.core import url_to_fs
 
             self._store, root = url_to_fs(url, use_listings_cache=False)

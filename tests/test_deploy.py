@@ -1,0 +1,231 @@
+"""What is deployed, as far as it can be checked without an engine for containers."""
+
+import fnmatch
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from flask import Flask
+from yamllint import linter
+from yamllint.config import YamlLintConfig
+
+from tests.conftest import multipart
+from tests.databases import Database
+from tests.jobs.conftest import add
+from tests.live import running_server
+from undertone.history import History
+from undertone.jobs.store import Jobs, Limits
+from undertone.settings import ROOT, Settings, variable
+
+DEPLOY = ROOT / "deploy"
+YAMLS = sorted(DEPLOY.rglob("*.yaml"))
+STYLE = """
+extends: default
+rules:
+  braces: {max-spaces-inside: 0}
+  comments: {min-spaces-from-content: 1}
+  document-start: disable
+  line-length: {max: 110}
+"""
+NOT_OURS = ("AWS_", "POSTGRES_")
+
+
+def documents(path: Path) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(path.read_text()))
+
+
+def of_kind(kind: str) -> list[dict[str, Any]]:
+    return [found for path in YAMLS for found in documents(path) if found.get("kind") == kind]
+
+
+def containers() -> list[dict[str, Any]]:
+    return [c for d in of_kind("Deployment") for c in d["spec"]["template"]["spec"]["containers"]]
+
+
+@pytest.mark.parametrize("path", YAMLS, ids=lambda path: path.name)
+def test_style(path: Path) -> None:
+    assert [str(p) for p in linter.run(path.read_text(), YamlLintConfig(STYLE))] == []
+
+
+def test_settings_are_known_and_can_be_used() -> None:
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    (config,) = of_kind("ConfigMap")
+    for environ in (compose["x-undertone"]["environment"], config["data"]):
+        given = {name: str(value) for name, value in environ.items() if "${" not in str(value)}
+        ours = {name for name in environ if not name.startswith(NOT_OURS)}
+        assert ours <= {variable(field) for field in Settings.__dataclass_fields__}
+        settings = Settings.from_env(given)
+        assert settings.broker_url and settings.drain_s and settings.audio_url
+        assert settings.rate_limit_storage.startswith("redis://")
+
+
+def test_probes_ask_what_is_there(app: Flask) -> None:
+    routes = {rule.rule for rule in app.url_map.iter_rules()}
+    asked = re.findall(r"127\.0\.0\.1:5000(/[\w/]*)", (ROOT / "Dockerfile").read_text())
+    for container in containers():
+        probes = [value for name, value in container.items() if name.endswith("Probe")]
+        asked += [probe["httpGet"]["path"] for probe in probes if "httpGet" in probe]
+    assert asked
+    assert set(asked) <= routes
+
+
+def test_nobody_has_more_rights_than_needed() -> None:
+    for deployment in of_kind("Deployment"):
+        pod = deployment["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert not pod["automountServiceAccountToken"]
+    for container in containers():
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert container["resources"]["limits"]["memory"]
+    assert "\nUSER 10001\n" in (ROOT / "Dockerfile").read_text()
+
+
+def test_there_is_time_to_drain() -> None:
+    (config,) = of_kind("ConfigMap")
+    drain_s = float(config["data"]["UNDERTONE_DRAIN_S"])
+    (web,) = [d for d in of_kind("Deployment") if d["metadata"]["name"] == "web"]
+    assert web["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] >= drain_s + 30
+
+
+def test_every_manifest_is_applied() -> None:
+    folder = DEPLOY / "kubernetes"
+    listed = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
+    assert {path.name for path in folder.glob("*.yaml")} == {*listed, "kustomization.yaml"}
+
+
+@pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not here")
+def test_manifests_fit_together() -> None:
+    command = ["kubectl", "kustomize", str(DEPLOY / "kubernetes")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    built = list(yaml.safe_load_all(done.stdout))
+    assert {found["metadata"].get("namespace") for found in built} == {"undertone", None}
+    images = {c["image"] for c in containers()}
+    assert images == {"undertone", "redis:7-alpine"}
+    assert "image: undertone\n" not in done.stdout
+
+
+def test_what_workers_are_scaled_by_is_what_waits(database: Database) -> None:
+    (scaled,) = of_kind("ScaledObject")
+    query = scaled["spec"]["triggers"][0]["metadata"]["query"]
+    history = History(database.url)
+    add(Jobs(history.engine, Limits(50, 5000)), "j", ["a", "b", "c"])
+    history.close()
+    assert database.execute(query) == [(3,)]
+
+
+def image_files() -> list[Path]:
+    """What .dockerignore lets into the image."""
+    rules = (ROOT / ".dockerignore").read_text().splitlines()
+    wanted = [rule[1:] for rule in rules if rule.startswith("!")]
+    found = []
+    for name in wanted:
+        path = ROOT / name
+        assert path.exists(), name
+        found += [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
+    return [path for path in found if not fnmatch.fnmatch(str(path), "*/__pycache__/*")]
+
+
+def test_the_image_holds_all_that_runs(tmp_path: Path, voice_wav: bytes) -> None:
+    """The steps of the Dockerfile in a clean folder that nobody may write to."""
+    for path in image_files():
+        place = tmp_path / "app" / path.relative_to(ROOT)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place)
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    for names in re.findall(r"^COPY (requirements.*) \./$", dockerfile, re.M):
+        assert all((tmp_path / "app" / name).exists() for name in names.split())
+    data = tmp_path / "data"
+    data.mkdir()
+    before = sorted((tmp_path / "app").rglob("*"))
+    environ = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(data)}
+    with running_server(data, cwd=tmp_path / "app", only=environ) as server:
+        body, content_type = multipart(voice_wav)
+        asked = urllib.request.Request(f"{server.url}/upload", body, {"Content-Type": content_type})
+        with urllib.request.urlopen(asked, timeout=60) as response:
+            assert response.status == 200
+        (check,) = re.findall(r'"-c", "(.*)"\]', dockerfile)
+        command = [sys.executable, "-c", check.replace("http://127.0.0.1:5000", server.url)]
+        subprocess.run(command, check=True)
+    assert sorted((tmp_path / "app").rglob("*")) == before
+
+
+@contextmanager
+def running_nginx(folder: Path, *upstreams: str) -> Iterator[str]:
+    """The proxy of compose.yaml before these servers: its URL."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = (DEPLOY / "nginx.conf").read_text()
+    servers = "".join(f"server {url.removeprefix('http://')};" for url in upstreams)
+    changes = {
+        "listen 8080;": f"listen 127.0.0.1:{port};",
+        "resolver 127.0.0.11 valid=5s;": f"upstream replicas {{ {servers} }}",
+        "http://web:5000": "http://replicas",
+        "/tmp/nginx": f"{folder}/nginx",
+    }
+    for old, new in changes.items():
+        assert old in config
+        config = config.replace(old, new)
+    path = folder / "nginx.conf"
+    path.write_text(config)
+    # Root's folders are for root alone, as those of tests are.
+    more = "daemon off;" + (" user root;" if os.geteuid() == 0 else "")
+    command = ["nginx", "-c", str(path), "-p", str(folder), "-g", more]
+    subprocess.run([*command, "-t", "-q"], check=True)
+    process = subprocess.Popen(command)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not here (apt-get install nginx)")
+def test_a_proxy_before_two_web_processes_of_which_one_ends(
+    tmp_path: Path, voice_wav: bytes, postgres_server: Any
+) -> None:
+    usual = {"DATABASE_URL": postgres_server.new_database(), "UNDERTONE_PROXIES": "1"}
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir(), other.mkdir()
+    body, content_type = multipart(voice_wav)
+
+    def answered(url: str, path: str, sent: bytes | None = None) -> int:
+        headers = {"Content-Type": content_type} if sent else {}
+        asked = urllib.request.Request(f"{url}{path}", sent, headers)
+        try:
+            with urllib.request.urlopen(asked, timeout=60) as response:
+                return response.status
+        except urllib.error.HTTPError as error:
+            return error.code
+        except urllib.error.URLError:
+            return 0
+
+    with (
+        running_server(one, UNDERTONE_DRAIN_S="3", **usual) as ends,
+        running_server(other, **usual) as stays,
+        running_nginx(tmp_path, ends.url, stays.url) as url,
+    ):
+        deadline_s = time.monotonic() + 30
+        while answered(url, "/health/ready") != 200 and time.monotonic() < deadline_s:
+            time.sleep(0.1)
+        assert answered(url, "/metrics") == 404
+        assert [answered(url, "/upload", body) for _ in range(4)] == [200] * 4
+        ends.process.terminate()
+        found = []
+        while ends.process.poll() is None:
+            found.append(answered(url, "/upload", body))
+        found += [answered(url, "/upload", body) for _ in range(4)]
+        assert set(found) == {200}
