@@ -3,7 +3,7 @@ PYTHON ?= $(shell for v in 3.13 3.12 3.11; do p=$$(command -v python$$v) && $$p 
 VENV = .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test check format messages screenshots bench fuzz audit lock clean
+.PHONY: run test check format messages screenshots bench soak fuzz audit lock clean
 
 run: $(VENV)/run
 	$(BIN)/python app.py
@@ -36,6 +36,11 @@ screenshots: $(VENV)/dev
 
 bench: $(VENV)/dev
 	$(BIN)/python -m bench
+
+# Minutes of load, at 1, 4, 16 and 64 requests at a time: is every answer the one a clip gets alone?
+soak: SECONDS = 240
+soak: $(VENV)/dev
+	$(BIN)/python -m bench.soak $(SECONDS)
 
 # Coverage-guided fuzzing of the decoder for a bounded time; Linux only.
 SECONDS ?= 60

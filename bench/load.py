@@ -50,7 +50,9 @@ class Load:
 
 
 class Client:
-    """Sends recordings to one server over connections that stay open.
+    """Sends recordings to one server, each over a connection of its own.
+
+    A connection that is kept may be closed by the server just when the next request is on its way.
 
     Parameters
     ----------
@@ -64,7 +66,7 @@ class Client:
     def send(self, path: str, data: bytes, name: str = "clip.wav") -> urllib3.BaseHTTPResponse:
         """Post a recording."""
         body, content_type = multipart(data, name)
-        headers = {"Content-Type": content_type}
+        headers = {"Content-Type": content_type, "Connection": "close"}
         return self._pool.request("POST", self._url + path, body=body, headers=headers)
 
     def seconds(self, path: str, data: bytes) -> float:

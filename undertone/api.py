@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import get_type_hints
 
-from flask import Blueprint
+from flask import Blueprint, current_app
 from pydantic import BaseModel
 
 from undertone import shapes
+from undertone.capacity import Turns
 from undertone.emotions import DEFAULT_LABEL_SET
 from undertone.errors import (
     AudioError,
@@ -44,6 +45,13 @@ from undertone.request_models import (
 from undertone.web import analyse, given
 
 bp = Blueprint("api", __name__)
+
+
+@bp.before_request
+def refuse_early() -> None:
+    """Say no before the recording is read, where it is going to be no."""
+    turns: Turns = current_app.extensions["undertone.turns"]
+    turns.check()
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ class Turns:
             As many as may wait are waiting, or patience is over.
         """
         if not self._places.acquire(timeout=patience_s or 0.0):
-            raise Busy("Too many recordings are waiting to be analysed; please try again soon.")
+            raise _full()
         try:
             if not self._turns.acquire(timeout=patience_s):
                 raise Busy("Others are still being analysed; please try again soon.")
@@ -64,6 +64,22 @@ class Turns:
                 self._turns.release()
         finally:
             self._places.release()
+
+    def check(self) -> None:
+        """Return if somebody more may wait: for who would read a recording before it is refused.
+
+        Raises
+        ------
+        Busy
+            As many as may wait are waiting.
+        """
+        if not self._places.acquire(blocking=False):
+            raise _full()
+        self._places.release()
+
+
+def _full() -> Busy:
+    return Busy("Too many recordings are waiting to be analysed; please try again soon.")
 
 
 class Budget:

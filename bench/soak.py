@@ -1,0 +1,171 @@
+"""Load for as long as is wished, and whether every answer is the one that the clip gets alone.
+
+``make soak`` takes four minutes, ``make soak SECONDS=40`` ten seconds at each concurrency. It ends
+with 1 when an answer was wrong, lost, or neither an answer nor a refusal with ``Retry-After``.
+"""
+
+import argparse
+import itertools
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.load import Client
+from bench.processes import usage
+from tests import sounds
+from tests.conftest import wav
+from tests.live import running_server
+
+AT_ONCE = (1, 4, 16, 64)
+PATHS = ("/upload", "/predict", "/api/predict")
+# The rest of an answer is of this request alone.
+SAME = ("predicted_emotion", "emotion", "confidence", "probabilities", "chart_url", "duration_s",
+        "segments", "timeline", "uncertain", "sentiment")  # fmt: skip
+
+
+@dataclass
+class Outcome:
+    """What came of the requests of one concurrency.
+
+    Attributes
+    ----------
+    n_right, n_refused : int
+        Answers as they should be; refusals (503) with ``Retry-After``.
+    wrong : list of str
+        What was wrong with the others.
+    latencies_s, refused_s : list of float
+        How long right answers and refusals took.
+    """
+
+    n_right: int = 0
+    n_refused: int = 0
+    wrong: list[str] = field(default_factory=list)
+    latencies_s: list[float] = field(default_factory=list)
+    refused_s: list[float] = field(default_factory=list)
+
+
+class Soak:
+    """Clips, and the answers that they get alone.
+
+    Parameters
+    ----------
+    url : str
+    clips : sequence of bytes
+    """
+
+    def __init__(self, url: str, clips: Sequence[bytes]) -> None:
+        self._client = Client(url)
+        self._clips = clips
+        self._alone = {
+            (path, number): self._expected(path, number)
+            for path in PATHS
+            for number in range(len(clips))
+        }
+
+    def run(self, n_at_once: int, seconds: float) -> Outcome:
+        """Send one request after the other from so many threads."""
+        outcome = Outcome()
+        until_s = time.monotonic() + seconds
+        turns = itertools.count()
+
+        def work() -> None:
+            while time.monotonic() < until_s:
+                self._one(next(turns), outcome)
+
+        with ThreadPoolExecutor(n_at_once) as pool:
+            for future in [pool.submit(work) for _ in range(n_at_once)]:
+                future.result()
+        return outcome
+
+    def _one(self, turn: int, outcome: Outcome) -> None:
+        path, number = PATHS[turn % len(PATHS)], turn // 3 % len(self._clips)
+        # Half of the time all have the same name.
+        name = "clip.wav" if turn % 2 else f"clip {turn}.wav"
+        began_s = time.perf_counter()
+        try:
+            response = self._client.send(path, self._clips[number], name)
+        except Exception as error:
+            outcome.wrong.append(f"{path}: lost, {error!r}")
+            return
+        took_s = time.perf_counter() - began_s
+        if response.status == 503 and int(response.headers.get("Retry-After", 0)) > 0:
+            outcome.n_refused += 1
+            outcome.refused_s.append(took_s)
+            time.sleep(0.2)  # sooner than it says, so that the load stays
+        elif response.status != 200:
+            outcome.wrong.append(f"{path}: {response.status}, {response.data[:200]!r}")
+        elif problem := self._compare(response.json(), path, number, name):
+            outcome.wrong.append(f"{path}: {problem}")
+        else:
+            outcome.n_right += 1
+            outcome.latencies_s.append(took_s)
+
+    def _compare(self, answer: Any, path: str, number: int, name: str) -> str:
+        if answer["filename"] != name:
+            return f"the name {answer['filename']!r} instead of {name!r}"
+        differing = [k for k, v in self._alone[path, number].items() if answer.get(k) != v]
+        return f"{', '.join(differing)} of clip {number} differ" if differing else ""
+
+    def _expected(self, path: str, number: int) -> dict[str, Any]:
+        answer = json.loads(self._client.send(path, self._clips[number]).data)
+        return {name: answer[name] for name in SAME if name in answer}
+
+
+def different_clips() -> list[bytes]:
+    """Voices of different pitch and length, one of them long enough for a timeline."""
+    lengths_s = (1.0, 1.7, 2.5, 3.0, 4.0, 8.0)
+    return [wav(sounds.voice(s, 90 + 25 * k, seed=k)) for k, s in enumerate(lengths_s)]
+
+
+def levels_off(memory_mb: Sequence[float]) -> bool:
+    """Whether the second half of some measurements is hardly over the first."""
+    first, second = np.array_split(np.array(memory_mb), 2)
+    return bool(second.max() <= 1.1 * first.max() + 20)
+
+
+def main() -> int:
+    """Soak, print, and judge."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("seconds", type=float, nargs="?", default=240.0, help="in all")
+    seconds = parser.parse_args().seconds
+    n_wrong, memory_mb = 0, []
+    with tempfile.TemporaryDirectory() as folder, running_server(Path(folder)) as server:
+        soak = Soak(server.url, different_clips())
+        print("| at once | right | refused | wrong | p50 ms | p95 ms | refused in ms | MB |")
+        print("|" + 8 * " --- |")
+        for n_at_once, part in _parts(seconds):
+            outcome = soak.run(n_at_once, part)
+            memory_mb.append(usage(server.process.pid).memory_mb)
+            p50, p95 = 1000 * np.percentile(outcome.latencies_s or [np.nan], [50, 95])
+            refused = 1000 * float(np.median(outcome.refused_s or [np.nan]))
+            print(
+                f"| {n_at_once} | {outcome.n_right} | {outcome.n_refused} | {len(outcome.wrong)} "
+                f"| {p50:.0f} | {p95:.0f} | {refused:.0f} | {memory_mb[-1]:.0f} |",
+                flush=True,
+            )
+            n_wrong += len(outcome.wrong)
+            for problem in outcome.wrong[:5]:
+                print(problem, file=sys.stderr)
+    if not levels_off(memory_mb):
+        print("Memory went on growing.", file=sys.stderr)
+        return 1
+    return int(n_wrong > 0)
+
+
+def _parts(seconds: float) -> Iterator[tuple[int, float]]:
+    """Each concurrency twice, so that growth shows."""
+    for _ in range(2):
+        for n_at_once in AT_ONCE:
+            yield n_at_once, seconds / 2 / len(AT_ONCE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
