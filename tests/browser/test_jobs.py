@@ -68,7 +68,7 @@ def test_leave_and_come_back(open_page, long_file):
     page.goto("about:blank")
     page.goto(job_url)
     expect_result(page, timeout=LONG_MS)
-    expect(page.get_by_text("was not kept")).to_be_visible()
+    expect(page.get_by_text("is not kept")).to_be_visible()
 
 
 def test_several_at_once(open_page, voice_wav):
@@ -142,7 +142,7 @@ def test_without_javascript(open_page, voice_wav):
     expect(page).to_have_url(JOB_URL)
     # The page asks for itself again until the job is over.
     expect(page.get_by_role("heading", level=1)).to_have_text("Heard", timeout=LONG_MS)
-    page.get_by_role("listitem").get_by_role("link").first.click()
+    page.locator(".item").get_by_role("link").first.click()
     expect_result(page)
 
 

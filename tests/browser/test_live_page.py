@@ -67,9 +67,8 @@ def test_all_sessions_are_taken(open_page, single):
     first.get_by_role("button", name="Stop").click()
     for _ in range(20):  # the server sees within a second that the first is gone
         listen(second)
-        second.wait_for_function(
-            "document.querySelector('[data-state=on], [data-problem]:not([hidden])')"
-        )
+        either = second.locator("[data-state=on], [data-problem]:not([hidden])")
+        expect(either.first).to_be_visible(timeout=SLOWLY_MS)
         if second.locator("[data-state=on]").count():
             break
     expect_an_emotion(second)
