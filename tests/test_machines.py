@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from s3fs import S3FileSystem
 
 from emotion_recognizer import EmotionRecognizer
 from tests import brokers, sounds
@@ -34,6 +35,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 def bucket(s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Bucket:
     for name, value in s3.environ.items():
         monkeypatch.setenv(name, value)
+    S3FileSystem.clear_instance_cache()
     return Bucket(f"s3://{s3.bucket}/{tmp_path.name}")
 
 

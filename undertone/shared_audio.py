@@ -1,20 +1,19 @@
 """Recordings where several machines see them: S3, or whatever else fsspec can open.
 
-The rule: what can go wrong with a store elsewhere is an OSError, as with files here.
+The rule: a file is there as a whole or not at all, and named as it would be here.
 """
 
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from undertone.jobs.files import ORPHAN_AGE_S, Draft, Upload, WaitingFiles, losing, storing
-from undertone.optional import needed_for
 from undertone.recordings import Recordings, store_errors
 from undertone.settings import Settings
+from undertone.stores import as_os_errors, open_store
 
 _ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 
@@ -29,46 +28,42 @@ class Bucket:
     """
 
     def __init__(self, url: str) -> None:
-        with needed_for("UNDERTONE_AUDIO_URL"), elsewhere():
-            from fsspec.core import url_to_fs
-
-            # What others put there has to be seen at once.
-            self._store, self._root = url_to_fs(url, use_listings_cache=False)
+        self._store, self._root = open_store(url, "UNDERTONE_AUDIO_URL")
 
     def put(self, name: str, data: bytes) -> None:
         """Store a file; it is there as a whole or not at all."""
-        with elsewhere():
+        with as_os_errors():
             self._store.pipe_file(self._path(name), data)
 
     def get(self, name: str) -> bytes:
         """The bytes of a file; FileNotFoundError where there is none."""
-        with elsewhere():
+        with as_os_errors():
             data: bytes = self._store.cat_file(self._path(name))
             return data
 
     def written_s(self, name: str) -> float:
         """When a file was stored, in seconds since 1970; FileNotFoundError where there is none."""
-        with elsewhere():
+        with as_os_errors():
             return _moment_s(self._store.info(self._path(name)))
 
     def all_written_s(self) -> dict[str, float]:
         """When each file was stored, by its name."""
-        with elsewhere():
+        with as_os_errors():
             found = self._store.find(self._root, detail=True)
-        n_root = len(self._root.rstrip("/")) + 1
+        n_root = len(self._root) + 1
         return {path[n_root:]: _moment_s(info) for path, info in found.items()}
 
     def remove(self, names: Sequence[str]) -> None:
         """Remove these files, where they are there."""
         for name in names:
             try:
-                with elsewhere():
+                with as_os_errors():
                     self._store.rm_file(self._path(name))
             except FileNotFoundError:
                 pass
 
     def _path(self, name: str) -> str:
-        return f"{self._root.rstrip('/')}/{name}"
+        return f"{self._root}/{name}"
 
 
 class SharedRecordings(Recordings):
@@ -168,17 +163,6 @@ class SharedWaitingFiles(WaitingFiles):
                     if known.get(name.partition("/")[0], at_s < long_ago_s)
                 ]
             )
-
-
-@contextmanager
-def elsewhere() -> Iterator[None]:
-    """Have whatever a store raises be an OSError."""
-    try:
-        yield
-    except (OSError, ImportError):
-        raise
-    except Exception as error:
-        raise OSError(f"the store does not answer: {type(error).__name__}") from error
 
 
 def _moment_s(info: Mapping[str, Any]) -> float:

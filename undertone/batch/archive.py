@@ -7,9 +7,9 @@ from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 from undertone.audio_kinds import HEAD_BYTES, is_known
-from undertone.errors import FileTooLarge, FileUnusable
-from undertone.optional import needed_for
+from undertone.errors import FileTooLarge, FileUnusable, UndertoneError
 from undertone.sources import Source, find
+from undertone.stores import open_store
 
 
 class Archive(Protocol):
@@ -65,9 +65,9 @@ class ObjectStore:
 
     def names(self) -> Iterator[str]:
         """All files in the order of their folders."""
-        store, root = self._open()
-        n_root = len(root) + 1
         try:
+            store, root = self._open()
+            n_root = len(root) + 1
             for folder, folders, files in store.walk(root, on_error="raise"):
                 # Changed in place, folders tell `walk` where to go and in which order.
                 for hidden in [name for name in folders if name.startswith(".")]:
@@ -77,15 +77,15 @@ class ObjectStore:
                     for name in sorted(files)
                     if name and not name.startswith(".")
                 )
-        except FileUnusable:
+        except UndertoneError:
             raise
         except Exception as error:
             raise FileUnusable(f"{self.url} cannot be listed: {error}.") from error
 
     def read(self, name: str, max_bytes: int) -> bytes | None:
         """The bytes of a file; None if it is no recording."""
-        store, root = self._open()
         try:
+            store, root = self._open()
             with store.open(f"{root}/{name}", "rb") as file:
                 data: bytes = file.read(HEAD_BYTES)
                 if not is_known(data):
@@ -101,11 +101,7 @@ class ObjectStore:
         return data
 
     def _open(self) -> tuple[Any, str]:
-        with needed_for("An object store", "requirements-batch.txt"):
-            from fsspec.core import url_to_fs
-
-            store, root = url_to_fs(self.url)
-        return store, root.rstrip("/")
+        return open_store(self.url, "An object store", "requirements-batch.txt")
 
 
 def open_archive(source: str) -> Archive:

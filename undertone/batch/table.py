@@ -16,6 +16,7 @@ from undertone.batch.hearing import Row, stored
 from undertone.emotions import EMOTIONS
 from undertone.errors import AudioError, SetAside, TableUnusable
 from undertone.optional import needed_for
+from undertone.stores import as_os_errors, open_store
 
 LONGEST_S = 30.0  # what was heard waits no longer for its part to be full
 # What is wrong with a recording stays; what went wrong otherwise is tried again.
@@ -45,11 +46,7 @@ class Table:
 
     def __init__(self, url: str, about: dict[str, str], n_rows: int = 1000) -> None:
         with needed_for("A table", "requirements-batch.txt"):
-            from fsspec.core import url_to_fs
-
-            self._store, root = url_to_fs(url, use_listings_cache=False)
             self._schema = _schema().with_metadata(about)
-        self._root = root.rstrip("/")
         self._n_rows = n_rows
         self._rows: list[Row] = []
         self._errors: list[Row] = []
@@ -57,7 +54,9 @@ class Table:
         self.n_heard = self.n_failed = 0
         self._done: set[bytes] = set()
         try:
-            self._next = self._read_what_is_done(about)
+            self._store, self._root = open_store(url, "A table", "requirements-batch.txt")
+            with as_os_errors():
+                self._next = self._read_what_is_done(about)
         except OSError as error:
             raise TableUnusable(f"{url} cannot be used: {error}.") from error
 
@@ -108,10 +107,11 @@ class Table:
         self._rows, self._errors = [], []
 
     def _put(self, name: str, data: bytes) -> None:
-        self._store.makedirs(self._root, exist_ok=True)
-        # What begins with a dot is no part of it yet.
-        self._store.pipe_file(f"{self._root}/.{name}", data)
-        self._store.mv(f"{self._root}/.{name}", f"{self._root}/{name}")
+        with as_os_errors():
+            self._store.makedirs(self._root, exist_ok=True)
+            # What begins with a dot is no part of it yet.
+            self._store.pipe_file(f"{self._root}/.{name}", data)
+            self._store.mv(f"{self._root}/.{name}", f"{self._root}/{name}")
 
     def _read_what_is_done(self, about: dict[str, str]) -> int:
         """Remember what is done, forget what is to be tried again; the next part's number."""
