@@ -110,7 +110,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     load_info(settings.model)  # a default model that is not there stops the start
     analyzer = open_analyzer(
         settings,
-        {name: EmotionRecognizer(name) for name in installed_models()},
+        {
+            name: EmotionRecognizer(name, at_once=name == settings.model)
+            for name in installed_models()
+        },
         Decoders(settings.decoders).decode if settings.decoders else decode,
     )
     Retention(analyzer.history, settings.keep_history, analyzer.recordings).start()
@@ -205,7 +208,14 @@ def _begin(worker: Any) -> None:
     signal.signal(signal.SIGTERM, stop)
     is_stopping: threading.Event = worker.wsgi.extensions["undertone.stopping"]
     signal.signal(signal.SIGUSR2, lambda *_: is_stopping.set())
-    threading.Thread(target=sheets.warm_up, daemon=True).start()
+    threading.Thread(target=_load_the_rest, args=[worker.wsgi], daemon=True).start()
+
+
+def _load_the_rest(app: Flask) -> None:
+    """Load what the first answer does not need and others would wait for."""
+    sheets.warm_up()
+    for recognizer in app.extensions["undertone"].recognizers.values():
+        recognizer.open()
 
 
 def _stop_jobs(_server: Any, worker: Any) -> None:

@@ -1,6 +1,7 @@
 """EmotionRecognizer: a model folder, ready to say which emotion a voice carries."""
 
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -24,6 +25,8 @@ class EmotionRecognizer:
         Folder in `models_dir`.
     models_dir : Path
         Where models are.
+    at_once : bool
+        Whether its weights are read now, or when it is first asked.
 
     Raises
     ------
@@ -49,14 +52,34 @@ class EmotionRecognizer:
     # Asked together; between two blocks the work can be ended.
     windows_at_a_time = 12
 
-    def __init__(self, name: str = "encoder", models_dir: Path = MODELS_DIR) -> None:
+    def __init__(
+        self, name: str = "encoder", models_dir: Path = MODELS_DIR, *, at_once: bool = True
+    ) -> None:
         self.info: ModelInfo = load_info(name, models_dir)
         self.folder = models_dir / name
-        self._classifier = _open_classifier(self.info, self.folder)
-        if (n_labels := self._classifier.n_labels) != len(self.labels):
-            raise ModelError(
-                f"models/{name} answers with {n_labels} probabilities, expected {len(self.labels)}."
-            )
+        self._opening = Lock()
+        self._opened: Classifier | None = None
+        if at_once:
+            self.open()
+
+    def open(self) -> Classifier:
+        """What answers, its weights read if they have not been; the ensemble's take seconds.
+
+        Raises
+        ------
+        ModelError
+            They cannot be read, or do not fit the description.
+        """
+        with self._opening:
+            if self._opened is None:
+                opened = _open_classifier(self.info, self.folder)
+                if opened.n_labels != len(self.labels):
+                    raise ModelError(
+                        f"models/{self.info.name} answers with {opened.n_labels} probabilities, "
+                        f"expected {len(self.labels)}."
+                    )
+                self._opened = opened
+            return self._opened
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -117,11 +140,11 @@ class EmotionRecognizer:
         speech = find_speech(audio) if speech is None else speech
         windows = self._windows(speech)
         utterances = [spoken_part(audio, (window,)) for window in windows]
-        answers = []
+        classifier, answers = self.open(), []
         for first in range(0, len(utterances), self.windows_at_a_time):
             progress(first / len(utterances))
             block = utterances[first : first + self.windows_at_a_time]
-            answers.append(self._classifier.log_probabilities(block))
+            answers.append(classifier.log_probabilities(block))
         durations_s = np.array([utterance.duration_s for utterance in utterances])
         probabilities = self.info.calibration.probabilities(np.concatenate(answers), durations_s)
         weights = np.array([_overlap_s(window, speech) for window in windows])

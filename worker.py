@@ -50,7 +50,7 @@ def _open() -> Work:
     sheets.prepare(settings.data_dir / "matplotlib")
     analyzer = open_analyzer(
         settings,
-        {name: EmotionRecognizer(name) for name in installed_models()},
+        {name: EmotionRecognizer(name, at_once=False) for name in installed_models()},
         Decoders(1).decode if settings.decoders else decode,
     )
     return open_work(settings, analyzer)
