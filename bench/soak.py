@@ -1,6 +1,6 @@
 """Load for as long as is wished, and whether every answer is the one that the clip gets alone.
 
-``make soak`` takes four minutes, ``make soak SECONDS=40`` ten seconds at each concurrency. It ends
+``make soak`` takes four minutes, ``make soak SECONDS=60`` one. It ends
 with 1 when an answer was wrong, lost, or neither an answer nor a refusal with ``Retry-After``.
 """
 
@@ -10,7 +10,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,8 +23,10 @@ from bench.processes import usage
 from tests import sounds
 from tests.conftest import wav
 from tests.live import running_server
+from undertone.serving import TRIM_EVERY_S
 
 AT_ONCE = (1, 4, 16, 64)
+ROUNDS = 3  # of all these, so that growth shows
 PATHS = ("/upload", "/predict", "/api/predict")
 # The rest of an answer is of this request alone.
 SAME = ("predicted_emotion", "emotion", "confidence", "probabilities", "chart_url", "duration_s",
@@ -126,9 +128,8 @@ def different_clips() -> list[bytes]:
 
 
 def levels_off(memory_mb: Sequence[float]) -> bool:
-    """Whether the second half of some measurements is hardly over the first."""
-    first, second = np.array_split(np.array(memory_mb), 2)
-    return bool(second.max() <= 1.1 * first.max() + 20)
+    """Whether the last of some measurements at rest is hardly over those before."""
+    return memory_mb[-1] <= 1.1 * max(memory_mb[:-1]) + 20
 
 
 def main() -> int:
@@ -136,35 +137,32 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("seconds", type=float, nargs="?", default=240.0, help="in all")
     seconds = parser.parse_args().seconds
-    n_wrong, memory_mb = 0, []
+    n_wrong, at_rest_mb = 0, []
     with tempfile.TemporaryDirectory() as folder, running_server(Path(folder)) as server:
         soak = Soak(server.url, different_clips())
         print("| at once | right | refused | wrong | p50 ms | p95 ms | refused in ms | MB |")
         print("|" + 8 * " --- |")
-        for n_at_once, part in _parts(seconds):
-            outcome = soak.run(n_at_once, part)
-            memory_mb.append(usage(server.process.pid).memory_mb)
+        for n_at_once in ROUNDS * AT_ONCE:
+            outcome = soak.run(n_at_once, seconds / ROUNDS / len(AT_ONCE))
+            memory_mb = usage(server.process.pid).memory_mb
             p50, p95 = 1000 * np.percentile(outcome.latencies_s or [np.nan], [50, 95])
             refused = 1000 * float(np.median(outcome.refused_s or [np.nan]))
             print(
                 f"| {n_at_once} | {outcome.n_right} | {outcome.n_refused} | {len(outcome.wrong)} "
-                f"| {p50:.0f} | {p95:.0f} | {refused:.0f} | {memory_mb[-1]:.0f} |",
+                f"| {p50:.0f} | {p95:.0f} | {refused:.0f} | {memory_mb:.0f} |",
                 flush=True,
             )
             n_wrong += len(outcome.wrong)
             for problem in outcome.wrong[:5]:
                 print(problem, file=sys.stderr)
-    if not levels_off(memory_mb):
+            if n_at_once == AT_ONCE[-1]:
+                time.sleep(TRIM_EVERY_S + 2)
+                at_rest_mb.append(usage(server.process.pid).memory_mb)
+    print("At rest after each round, in MB:", ", ".join(f"{mb:.0f}" for mb in at_rest_mb))
+    if not levels_off(at_rest_mb):
         print("Memory went on growing.", file=sys.stderr)
         return 1
     return int(n_wrong > 0)
-
-
-def _parts(seconds: float) -> Iterator[tuple[int, float]]:
-    """Each concurrency twice, so that growth shows."""
-    for _ in range(2):
-        for n_at_once in AT_ONCE:
-            yield n_at_once, seconds / 2 / len(AT_ONCE)
 
 
 if __name__ == "__main__":

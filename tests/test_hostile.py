@@ -26,6 +26,7 @@ SETTINGS = {
     "UNDERTONE_MAX_UPLOAD_MB": str(MAX_MB),
     "UNDERTONE_THREADS": "2",
     "UNDERTONE_WAITING": "0",
+    "UNDERTONE_DECODERS": "1",  # more would be begun when they are needed
 }
 STATUSES = {
     "file-empty": 422, "recording-too-short": 422, "recording-silent": 422, "no-speech": 422,

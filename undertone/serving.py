@@ -49,10 +49,15 @@ def _share_memory() -> None:
     """Let all threads share two heaps.
 
     glibc gives each of a server's dozens of threads one of its own, and each keeps what an analysis
-    has needed there: 800 MB after some hundred requests, 340 MB with two.
+    has needed there: 800 MB after some hundred requests, 340 MB with two. What is free stays with
+    the process until it rests: a chart's pixels, fetched from the system and given back each time,
+    took 12 ms of CPU of its 24.
     """
     with suppress(OSError, AttributeError):  # other C libraries have no such thing
-        ctypes.CDLL(None).mallopt(-8, 2)  # M_ARENA_MAX
+        library = ctypes.CDLL(None)
+        library.mallopt(-8, 2)  # M_ARENA_MAX
+        library.mallopt(-3, 32 * 2**20)  # M_MMAP_THRESHOLD
+        library.mallopt(-1, 128 * 2**20)  # M_TRIM_THRESHOLD
 
 
 def _give_back_memory() -> None:
