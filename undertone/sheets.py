@@ -2,8 +2,8 @@
 
 Axes, ticks and layout engines would cost more than all that is drawn; so charts place every mark
 themselves, in CSS pixels from the lower left corner. Text and images are Pillow's, words kept
-ready: of the 32 ms of CPU that the chart of an answer took, twenty words were more than half. A report draws
-the same charts as vectors on a `Sheet` of its own.
+ready: of the 32 ms of CPU that the chart of an answer took, twenty words were more than half. A
+report draws the same charts as vectors on a `Sheet` of its own.
 """
 
 import io
