@@ -137,5 +137,7 @@ def test_keyboard_alone(open_page, voice_wav):
     expect(page.locator("#submit")).to_be_focused()
     page.keyboard.press("Enter")
     expect_result(page)
+    play = page.get_by_role("button", name="Play the recording")
+    expect(play).to_be_visible()
     page.keyboard.press("Tab")
-    expect(page.get_by_role("button", name="Play the recording")).to_be_focused()
+    expect(play).to_be_focused()
