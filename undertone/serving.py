@@ -49,7 +49,8 @@ def _share_memory() -> None:
     """Let all threads share two heaps.
 
     glibc gives each of a server's dozens of threads one of its own, and each keeps what an analysis
-    has needed there: 800 MB after some hundred requests, 340 MB with two. What is free stays with
+    has needed there: with the encoder alone 800 MB after some hundred requests, 340 with two. Free
+    memory stays with
     the process until it rests: a chart's pixels, fetched from the system and given back each time,
     took 12 ms of CPU of its 24.
     """
