@@ -143,7 +143,8 @@ def test_killed_in_the_middle(archive: Path, expected: dict[str, Any], tmp_path:
     with start(*asked) as process:
         in_the_middle(out, process)
         process.terminate()
-        assert process.wait(timeout=60) in (FAILED, 130)
+        # On a fast machine it is done before it hears of it.
+        assert process.wait(timeout=60) in (DONE, FAILED, 130)
     run(*asked)
     check(rows(out), expected)
     assert errors(out) == REFUSED

@@ -158,7 +158,7 @@ def test_the_pages_tell_that_nothing_is_kept(tmp_path: Path, voice_wav: bytes) -
     html = client.get(f"/results/{send(client, voice_wav)}", headers=BROWSER).get_data(as_text=True)
     assert "data-recording" not in html
     assert "The recording itself is not kept" in html
-    assert "runs and not kept." in " ".join(html.split())
+    assert "runs, and not kept." in " ".join(html.split())
     assert "until you delete it" in html
     assert not (tmp_path / "recordings").exists()
     application.extensions["undertone"].history.close()

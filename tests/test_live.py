@@ -17,6 +17,7 @@ from threading import Thread
 
 import numpy as np
 import pytest
+import requests
 from flask import Flask
 from flask.testing import FlaskClient
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -30,6 +31,7 @@ from tests.test_error_shape import assert_error
 from tests.test_server import post
 from undertone import live
 from undertone.capacity import Turns
+from undertone.model_store import installed_models
 from undertone.settings import ROOT, Settings
 
 RATE = 16_000
@@ -214,6 +216,10 @@ def test_ten_minutes_take_no_more_memory_than_one(server: Server, url: str) -> N
     [worker] = (
         Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
     )
+    voice = wav(sounds.voice(2.0))
+    for model in installed_models():  # which are read beside the start, at any time
+        asked = {"data": {"model": model}, "files": {"file": voice}, "timeout": 60}
+        requests.post(f"{server.url}/upload", **asked).raise_for_status()
     minute = int16(np.concatenate([sounds.voice(40.0), sounds.silence(20.0)]))
     rss_kb = []
     with connect(url, max_queue=None) as session:
