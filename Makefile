@@ -10,7 +10,7 @@ run: $(VENV)/run
 
 test: $(VENV)/dev
 	sh tools/find_chromium.sh
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest
 
 check: $(VENV)/dev
 	$(BIN)/ruff format --check .

@@ -135,6 +135,30 @@ def test_a_job_of_several(look):
     check(page)
 
 
+def test_a_job_under_way(look):
+    page = look()
+
+    def hold(route):  # the page hears nothing new, and stays as it came
+        if route.request.is_navigation_request():
+            route.continue_()
+
+    page.route("**/jobs/*", hold)
+    page.set_input_files("#file", [wav_file(sounds.voice(3.0), f"{n}.wav") for n in range(4)])
+    submit(page)
+    expect(page.get_by_role("progressbar").first).to_be_visible()
+    check(page)
+
+
+@pytest.mark.parametrize("path", ["/", "/history", "/models", "/listen", "/compare"])
+def test_read_from_the_right(look, path):
+    page = look(path, viewport=PHONE)
+    page.evaluate("document.documentElement.dir = 'rtl'")
+    assert not scrolls_sideways(page)
+    start = page.evaluate("document.querySelector('h1').getBoundingClientRect().right")
+    assert start > PHONE["width"] / 2
+    check(page)
+
+
 def test_live_while_it_listens_and_when_it_is_refused(look):
     first, second = look("/listen"), look("/listen")
     first.get_by_role("button", name="Listen to me").click()

@@ -106,6 +106,19 @@ def test_answer_that_is_no_page(open_page, voice_wav):
     expect(page.get_by_role("alert")).to_contain_text("status 502")
 
 
+def test_slow_network(open_page, voice_wav):
+    page = open_page()
+    slow = {"offline": False, "latency": 400, "downloadThroughput": 5e4, "uploadThroughput": 5e4}
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
+    page.reload()
+    page.set_input_files("#file", voice_wav)
+    submit(page)
+    bar = page.get_by_role("progressbar")
+    expect(bar).to_be_visible()
+    expect(bar).to_have_attribute("value", re.compile(r"0\.\d+|1"))
+    expect_result(page, timeout=60_000)
+
+
 def test_cancel(open_page, voice_wav):
     page = open_page()
     page.route("**/result", lambda route: None)  # never goes on
