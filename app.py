@@ -24,7 +24,24 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from emotion_recognizer import EmotionRecognizer
-from undertone import (
+from undertone.drawing import sheets
+from undertone.drawing.charts import PICTURES
+from undertone.drawing.pictures import Pictures
+from undertone.drawing.profile_words import describe
+from undertone.drawing.timeline_drawing import lanes
+from undertone.emotions import EMOTIONS
+from undertone.errors import AnalysisNotFound, StoreError, UndertoneError
+from undertone.jobs.desk import open_desk
+from undertone.keys import KeyRing
+from undertone.opening import open_analyzer
+from undertone.recognition.model_store import installed_models, load_info
+from undertone.recognition.timeline import timeline, with_timeline
+from undertone.settings import Settings
+from undertone.sound.audio import decode
+from undertone.sound.isolation import Decoders
+from undertone.store.history import History
+from undertone.store.retention import Retention
+from undertone.web import (
     access,
     api,
     api_docs,
@@ -32,6 +49,7 @@ from undertone import (
     comparison,
     headers,
     history_views,
+    job_views,
     languages,
     live,
     logs,
@@ -42,29 +60,11 @@ from undertone import (
     report_views,
     result_files,
     server_views,
-    sheets,
 )
-from undertone.answer_models import AnalysisAnswer
-from undertone.audio import decode
-from undertone.charts import PICTURES
-from undertone.emotions import EMOTIONS
-from undertone.error_answers import answer_errors
-from undertone.errors import AnalysisNotFound, StoreError, UndertoneError
-from undertone.history import History
-from undertone.isolation import Decoders
-from undertone.jobs import views as job_views
-from undertone.jobs.desk import open_desk
-from undertone.keys import KeyRing
-from undertone.languages import number
-from undertone.model_store import installed_models, load_info
-from undertone.opening import open_analyzer
-from undertone.pictures import Pictures
-from undertone.profile_words import describe
-from undertone.retention import Retention
-from undertone.settings import Settings
-from undertone.timeline import timeline, with_timeline
-from undertone.timeline_drawing import lanes
-from undertone.web import (
+from undertone.web.answer_models import AnalysisAnswer
+from undertone.web.error_answers import answer_errors
+from undertone.web.languages import number
+from undertone.web.request import (
     InMemoryRequest,
     analyse_page_form,
     analyzer,
@@ -231,7 +231,7 @@ def serve(settings: Settings) -> None:
     """
     from gunicorn.app.base import BaseApplication
 
-    from undertone.serving import Master, Worker
+    from undertone.web.serving import Master, Worker
 
     class Server(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:

@@ -6,14 +6,14 @@ from threading import Lock
 import numpy as np
 
 from feature_extractor import AudioFeatureExtractor, SpeechEncoder
-from undertone.audio import Audio
-from undertone.classifiers import Classifier, HeadOnEncoder, SampleNetwork
 from undertone.emotions import DEFAULT_LABEL_SET, LABEL_SETS, reduce_probabilities
 from undertone.errors import ModelError, UnknownLabels
-from undertone.model_store import MODELS_DIR, ModelInfo, load_info
 from undertone.prediction import Prediction, Segment
 from undertone.progress import Progress, nobody
-from undertone.speech import Speech, Stretch, find_speech, spoken_part
+from undertone.recognition.classifiers import Classifier, HeadOnEncoder, SampleNetwork
+from undertone.recognition.model_store import MODELS_DIR, ModelInfo, load_info
+from undertone.sound.audio import Audio
+from undertone.sound.speech import Speech, Stretch, find_speech, spoken_part
 
 
 class EmotionRecognizer:
@@ -35,7 +35,7 @@ class EmotionRecognizer:
 
     Examples
     --------
-    >>> from undertone.audio import decode
+    >>> from undertone.sound.audio import decode
     >>> recognizer = EmotionRecognizer()
     >>> audio = decode(open("clip.wav", "rb").read())  # doctest: +SKIP
     >>> recognizer.predict(audio).label  # doctest: +SKIP
@@ -185,7 +185,9 @@ def _open_classifier(info: ModelInfo, folder: Path) -> Classifier:
         if info.family == "encoder":
             return HeadOnEncoder(SpeechEncoder(folder / "encoder.onnx"), folder / "head.onnx")
         if info.family == "ensemble":
-            from undertone.ensemble import EnsembleClassifier  # and with it scikit-learn
+            from undertone.recognition.ensemble import (
+                EnsembleClassifier,  # and with it scikit-learn
+            )
 
             return EnsembleClassifier(folder, AudioFeatureExtractor())
         if info.family == "cnn":

@@ -17,11 +17,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from undertone.acoustics import N_LOG_MEL, N_MFCC, Floats, Tracks, measure, rhythm
-from undertone.audio import SAMPLE_RATE, Audio, decode
 from undertone.errors import RecordingTooShort, UndertoneError
 from undertone.onnx import one_thread_session
-from undertone.pace import FRAMES_PER_S
+from undertone.sound.acoustics import N_LOG_MEL, N_MFCC, Floats, Tracks, measure, rhythm
+from undertone.sound.audio import SAMPLE_RATE, Audio, decode
+from undertone.sound.pace import FRAMES_PER_S
 
 
 class Feature(NamedTuple):
@@ -41,7 +41,7 @@ class Statistic(NamedTuple):
 
 
 class Track(NamedTuple):
-    """Which statistics a track of `undertone.acoustics` gets over which frames; its rows."""
+    """Which statistics a track of `undertone.sound.acoustics` gets over which frames; its rows."""
 
     name: str
     unit: str

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 
 from feature_extractor import UNTOUCHED_ENCODER, AudioFeatureExtractor, SpeechEncoder
-from undertone.calibration import Calibration
 from undertone.emotions import LABEL_SETS, in_set
 from undertone.errors import UndertoneError
-from undertone.model_store import MODELS_DIR, ModelInfo, load_info, save_info, sha256
+from undertone.recognition.calibration import Calibration
+from undertone.recognition.model_store import MODELS_DIR, ModelInfo, load_info, save_info, sha256
 from undertone.settings import ROOT
 from undertone.training import comparison, evaluation, model_card, robustness
 from undertone.training.augmentation import Augmentation

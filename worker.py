@@ -11,16 +11,16 @@ import threading
 from functools import cache
 
 from emotion_recognizer import EmotionRecognizer
-from undertone import sheets
-from undertone.audio import decode
+from undertone.drawing import sheets
 from undertone.errors import SettingsError, UndertoneError
-from undertone.history import History
-from undertone.isolation import Decoders
 from undertone.jobs.work import Work, open_work
-from undertone.model_store import installed_models, load_info
 from undertone.opening import open_analyzer
 from undertone.optional import needed_for
+from undertone.recognition.model_store import installed_models, load_info
 from undertone.settings import Settings
+from undertone.sound.audio import decode
+from undertone.sound.isolation import Decoders
+from undertone.store.history import History
 
 _opening = threading.Lock()
 

@@ -23,7 +23,7 @@ from bench.processes import usage
 from tests import sounds
 from tests.conftest import wav
 from tests.live import running_server
-from undertone.serving import TRIM_EVERY_S
+from undertone.web.serving import TRIM_EVERY_S
 
 AT_ONCE = (1, 4, 16, 64)
 ROUNDS = 3  # of all these, so that growth shows

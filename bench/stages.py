@@ -12,15 +12,15 @@ import numpy as np
 import onnxruntime
 
 from emotion_recognizer import EmotionRecognizer
-from undertone import charts, sheets
 from undertone.analysis import Listener
-from undertone.audio import decode
-from undertone.history import History
-from undertone.isolation import Decoders
-from undertone.model_store import MODELS_DIR
-from undertone.spectrogram import mel_spectrogram
-from undertone.speech import find_speech, spoken_part
-from undertone.voice_profile import profile
+from undertone.drawing import charts, sheets
+from undertone.recognition.model_store import MODELS_DIR
+from undertone.sound.audio import decode
+from undertone.sound.isolation import Decoders
+from undertone.sound.spectrogram import mel_spectrogram
+from undertone.sound.speech import find_speech, spoken_part
+from undertone.sound.voice_profile import profile
+from undertone.store.history import History
 
 REPEATS = 40
 

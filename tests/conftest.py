@@ -15,8 +15,8 @@ from app import create_app
 from emotion_recognizer import EmotionRecognizer
 from tests import postgres, sounds
 from tests.databases import Database, PostgresDatabase, SqliteDatabase
-from undertone.audio import decode
 from undertone.settings import ROOT, Settings
+from undertone.sound.audio import decode
 
 # How long an example takes depends on the machine: never a reason to fail.
 hypothesis_settings.register_profile("undertone", deadline=None)

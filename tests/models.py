@@ -7,9 +7,9 @@ import onnx
 from onnx import TensorProto, helper
 
 from feature_extractor import AudioFeatureExtractor
-from undertone.calibration import Calibration
 from undertone.emotions import EMOTIONS, LABEL_SETS
-from undertone.model_store import ModelInfo, save_info, sha256
+from undertone.recognition.calibration import Calibration
+from undertone.recognition.model_store import ModelInfo, save_info, sha256
 from undertone.training.ensemble_recipe import EnsembleSettings, fit_ensemble
 
 LABELS = tuple(sorted(EMOTIONS))

@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from undertone.database import writing
-from undertone.history import History
-from undertone.listing import row
 from undertone.prediction import Analysis, MelSpectrogram, Prediction, Segment
-from undertone.schema import analyses
+from undertone.store.database import writing
+from undertone.store.history import History
+from undertone.store.listing import row
+from undertone.store.schema import analyses
 
 START = datetime(2025, 11, 21, 12, 30, tzinfo=UTC)
 PREDICTION = Prediction("happy", 0.75, {"sad": 0.25, "happy": 0.75}, "encoder", False)

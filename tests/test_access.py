@@ -15,10 +15,10 @@ from flask.testing import FlaskClient
 from app import create_app
 from tests.conftest import upload
 from tests.test_error_shape import BROWSER, assert_error
-from undertone.access import is_loopback, open_to_all
 from undertone.errors import KeysUnusable
 from undertone.keys import KeyRing
 from undertone.settings import Settings
+from undertone.web.access import is_loopback, open_to_all
 
 Header = dict[str, str]
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 
 from tests import sounds
-from undertone.audio import Audio
+from undertone.sound.audio import Audio
 from undertone.training.acoustic_vectors import acoustic_vectors
 from undertone.training.augmentation import Augmentation
 from undertone.training.corpora import Clip

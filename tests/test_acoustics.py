@@ -6,9 +6,9 @@ import pytest
 import scipy
 
 from tests import sounds
-from undertone import acoustics
-from undertone.acoustics import Tracks, measure, rhythm, speech_level_dbfs
-from undertone.audio import SAMPLE_RATE, Audio
+from undertone.sound import acoustics
+from undertone.sound.acoustics import Tracks, measure, rhythm, speech_level_dbfs
+from undertone.sound.audio import SAMPLE_RATE, Audio
 
 
 def bursts(rate_per_s: float, duration_s: float = 4.0, f0_hz: float = 120.0) -> Audio:

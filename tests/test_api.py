@@ -9,9 +9,9 @@ from flask.testing import FlaskClient
 from tests import sounds
 from tests.conftest import upload, wav
 from undertone.emotions import EMOTIONS
-from undertone.model_store import ModelInfo, installed_models, load_info
 from undertone.prediction import Analysis
-from undertone.timeline import timeline
+from undertone.recognition.model_store import ModelInfo, installed_models, load_info
+from undertone.recognition.timeline import timeline
 
 
 def test_a_stored_result_is_the_whole_analysis(app: Flask, voice_wav: bytes) -> None:

@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import sounds
-from undertone.audio import Audio, decode, envelope
 from undertone.errors import (
     AudioError,
     EmptyFile,
@@ -24,6 +23,7 @@ from undertone.errors import (
     RecordingTooLong,
     RecordingTooShort,
 )
+from undertone.sound.audio import Audio, decode, envelope
 
 RATE = sounds.SAMPLE_RATE
 SWEEP = sounds.chirp(1.5)

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from tests.test_audio import KINDS
-from undertone.audio_kinds import is_known
+from undertone.sound.audio_kinds import is_known
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import softmax
 
 from tests import sounds
-from undertone.calibration import Calibration
+from undertone.recognition.calibration import Calibration
 from undertone.training.calibrating import fit_calibration, short_cuts
 from undertone.training.corpora import Clip
 from undertone.training.utterances import Utterances

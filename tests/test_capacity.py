@@ -13,10 +13,10 @@ from flask.testing import FlaskClient
 from app import create_app
 from tests.conftest import upload
 from tests.test_error_shape import BROWSER, assert_error
-from undertone import capacity
-from undertone.capacity import Body, Budget, Deadlines, Turns
 from undertone.errors import Busy, TooSlow
 from undertone.settings import Settings
+from undertone.web import capacity
+from undertone.web.capacity import Body, Budget, Deadlines, Turns
 
 
 def wait_until_full(turns: Turns) -> None:

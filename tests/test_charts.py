@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 
 from tests import samples, sounds
-from undertone import charts
-from undertone.audio import Audio
+from undertone.drawing import charts
 from undertone.emotions import EMOTIONS
 from undertone.errors import PictureUnavailable, UnknownPicture
 from undertone.prediction import Analysis, Prediction, Segment
-from undertone.spectrogram import mel_spectrogram
-from undertone.timeline import timeline
+from undertone.recognition.timeline import timeline
+from undertone.sound.audio import Audio
+from undertone.sound.spectrogram import mel_spectrogram
 
 SHARES = {"sad": 0.5, "angry": 0.3, "happy": 0.15, "calm": 0.048, "fear": 0.002}
 SAD = Prediction("sad", 0.5, SHARES, "encoder", False)

@@ -5,7 +5,7 @@ import onnxruntime
 import pytest
 
 from tests import sounds
-from undertone.audio import Audio
+from undertone.sound.audio import Audio
 from undertone.training.corpora import Clip
 from undertone.training.utterances import Utterances
 

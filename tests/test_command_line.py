@@ -19,11 +19,11 @@ from tests.conftest import wav
 from tests.live import Server, running_server
 from tests.samples import ANALYSIS
 from undertone.__main__ import open_recognizer
-from undertone.command_line import DONE, FAILED, INTERRUPTED, WRONG_USE, main
+from undertone.cli.command_line import DONE, FAILED, INTERRUPTED, WRONG_USE, main
+from undertone.cli.many import ReportPlaces, Work
+from undertone.cli.sources import Source, find
 from undertone.errors import UnknownModel
-from undertone.many import ReportPlaces, Work
 from undertone.settings import ROOT
-from undertone.sources import Source, find
 
 COMMAND = [sys.executable, "-m", "undertone"]
 

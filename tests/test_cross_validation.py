@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from undertone.audio import Audio
+from undertone.sound.audio import Audio
 from undertone.training.corpora import Clip
 from undertone.training.cross_validation import CrossValidation, TrainingError
 from undertone.training.protocols import Fold, Protocol, leave_out

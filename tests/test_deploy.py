@@ -25,9 +25,9 @@ from tests.conftest import multipart
 from tests.databases import Database
 from tests.jobs.conftest import add
 from tests.live import running_server
-from undertone.history import History
 from undertone.jobs.store import Jobs, Limits
 from undertone.settings import ROOT, Settings, variable
+from undertone.store.history import History
 
 DEPLOY = ROOT / "deploy"
 YAMLS = sorted(DEPLOY.rglob("*.yaml"))

@@ -5,7 +5,7 @@ from dataclasses import fields
 
 from flask import Flask
 
-from undertone.model_store import load_info
+from undertone.recognition.model_store import load_info
 from undertone.settings import ROOT, Settings, variable
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tests.databases import Database, SqliteDatabase
 from tests.samples import analysis
-from undertone.history import History
-from undertone.listing import Filter
 from undertone.settings import ROOT
+from undertone.store.history import History
+from undertone.store.listing import Filter
 
 
 def writer(database: Database, prefix: str, count: int) -> subprocess.Popen[str]:

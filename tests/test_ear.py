@@ -7,11 +7,11 @@ import pytest
 
 from emotion_recognizer import EmotionRecognizer
 from tests import sounds
-from undertone.audio import Audio
-from undertone.ear import STEP_S, WINDOW_S, Ear
 from undertone.errors import AudioError, BadRequest
 from undertone.prediction import Prediction
-from undertone.speech import find_speech
+from undertone.recognition.ear import STEP_S, WINDOW_S, Ear
+from undertone.sound.audio import Audio
+from undertone.sound.speech import find_speech
 
 RATE = 16_000
 

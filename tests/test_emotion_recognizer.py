@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from emotion_recognizer import EmotionRecognizer
 from tests import sounds
 from tests.conftest import DATASETS
-from undertone.audio import Audio, decode
 from undertone.emotions import EMOTIONS
 from undertone.errors import ModelError, NoSpeech, UndertoneError, UnknownLabels
-from undertone.model_store import MODELS_DIR, sha256
-from undertone.speech import find_speech, spoken_part
+from undertone.recognition.model_store import MODELS_DIR, sha256
+from undertone.sound.audio import Audio, decode
+from undertone.sound.speech import find_speech, spoken_part
 from undertone.training.corpora import load_corpus
 from undertone.training.evaluation import uar
 

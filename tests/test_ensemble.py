@@ -12,8 +12,14 @@ from skops.io import dump
 from feature_extractor import AudioFeatureExtractor
 from tests import sounds
 from tests.test_acoustic_vectors import PitchAndPace
-from undertone.ensemble import SVM_SHARE, TRUSTED_TYPES, Ensemble, EnsembleClassifier, load_ensemble
 from undertone.errors import ModelError
+from undertone.recognition.ensemble import (
+    SVM_SHARE,
+    TRUSTED_TYPES,
+    Ensemble,
+    EnsembleClassifier,
+    load_ensemble,
+)
 from undertone.training import ensemble_recipe
 from undertone.training.augmentation import Augmentation
 from undertone.training.corpora import Clip

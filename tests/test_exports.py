@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.samples import analysis
-from undertone.exports import COLUMNS, PIECE_CHARS, as_csv, harmless, in_pieces
-from undertone.listing import Entry
+from undertone.store.exports import COLUMNS, PIECE_CHARS, as_csv, harmless, in_pieces
+from undertone.store.listing import Entry
 
 
 def entry(**changes: object) -> Entry:

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 import feature_extractor
 from feature_extractor import AudioFeatureExtractor, SpeechEncoder, main
 from tests import sounds
-from undertone.audio import Audio, decode
 from undertone.errors import RecordingTooShort
-from undertone.model_store import MODELS_DIR
+from undertone.recognition.model_store import MODELS_DIR
+from undertone.sound.audio import Audio, decode
 
 GOLDEN = Path(__file__).parent / "golden" / "feature_names.txt"
 DATASETS = Path(__file__).parents[2] / "shared" / "datasets"

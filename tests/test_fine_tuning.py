@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="requirements-train.txt is not installed")
 
 from tests.voices import write_corpus  # noqa: E402
-from undertone.classifiers import HeadOnEncoder  # noqa: E402
+from undertone.recognition.classifiers import HeadOnEncoder  # noqa: E402
 from undertone.training import fine_tuning, whisper  # noqa: E402
 from undertone.training.corpora import Clip, load_corpus  # noqa: E402
 from undertone.training.fine_tuning import EncoderSettings, FineTuning  # noqa: E402

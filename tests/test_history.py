@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from tests.databases import Database
 from tests.samples import ANALYSIS, PREDICTION, START, analysis
-from undertone import database as undertone_database
-from undertone import history as undertone_history
 from undertone.errors import AnalysisNotFound, BadRequest, SettingsError, StoreError
-from undertone.history import History
-from undertone.listing import Cursor, Entry, Filter
 from undertone.prediction import Analysis, Segment
+from undertone.store import database as undertone_database
+from undertone.store import history as undertone_history
+from undertone.store.history import History
+from undertone.store.listing import Cursor, Entry, Filter
 
 ALL = Filter()
 

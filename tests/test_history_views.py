@@ -16,12 +16,12 @@ from app import create_app
 from tests.conftest import upload
 from tests.samples import PREDICTION, START, analysis, put_many
 from tests.test_error_shape import BROWSER, assert_error
-from undertone.database import open_engine
 from undertone.errors import StoreError
-from undertone.history import History
-from undertone.listing import Filter
 from undertone.prediction import Segment
 from undertone.settings import Settings
+from undertone.store.database import open_engine
+from undertone.store.history import History
+from undertone.store.listing import Filter
 
 LISTED = "http://localhost:3000"
 

@@ -14,8 +14,6 @@ import pytest
 
 from tests import sounds
 from tests.conftest import wav
-from undertone import isolation
-from undertone.audio import decode
 from undertone.errors import (
     AudioError,
     Busy,
@@ -24,7 +22,9 @@ from undertone.errors import (
     NotAudio,
     RecordingTooLong,
 )
-from undertone.isolation import Decoders
+from undertone.sound import isolation
+from undertone.sound.audio import decode
+from undertone.sound.isolation import Decoders
 
 
 @pytest.fixture(scope="module")

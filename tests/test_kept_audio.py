@@ -16,8 +16,8 @@ from tests.conftest import upload
 from tests.samples import analysis
 from tests.test_error_shape import BROWSER, assert_error
 from undertone.errors import StoreError
-from undertone.history import History
 from undertone.settings import Settings
+from undertone.store.history import History
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from babel.messages.pofile import read_po
 from flask.testing import FlaskClient
 
 from tests.test_error_shape import BROWSER
-from undertone.languages import SOURCE, TRANSLATIONS, languages, words_for_scripts
 from undertone.settings import ROOT
+from undertone.web.languages import SOURCE, TRANSLATIONS, languages, words_for_scripts
 
 OTHERS = [code for code in languages() if code != SOURCE]
 PLACEHOLDER = re.compile(r"%\(\w+\)|%%")

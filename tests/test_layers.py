@@ -16,6 +16,19 @@ MAIN = ROOT / "undertone" / "__main__.py"
 PACKAGE = [*ROOT.glob("undertone/**/*.py")]
 TRAINING = [*ROOT.glob("undertone/training/*.py")]
 SOURCES = [*ROOT.glob("*.py"), *PACKAGE, *ROOT.glob("tools/*.py")]
+# Which folders of the package a folder may import; what lies beside them, all may.
+MAY_IMPORT = {
+    "sound": set(),
+    "recognition": {"sound"},
+    "store": {"recognition"},
+    "drawing": {"sound", "recognition"},
+    "jobs": {"store", "recognition", "drawing"},
+    "web": {"sound", "store", "recognition", "drawing", "jobs"},
+    "cli": {"sound", "drawing", "batch"},
+    "batch": {"sound", "store", "cli"},
+    "training": {"sound", "recognition"},
+}
+FOLDERS = [path for path in PACKAGE if path.parent.name in MAY_IMPORT]
 
 
 def imported(path: Path) -> set[str]:
@@ -35,6 +48,17 @@ def roots(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", PACKAGE, ids=lambda path: path.name)
 def test_the_package_never_imports_the_top_level(path: Path) -> None:
     assert path == MAIN or not roots(path) & TOP_LEVEL
+
+
+def test_every_folder_of_the_package_has_its_rule() -> None:
+    assert {path.parent.name for path in ROOT.glob("undertone/*/__init__.py")} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("path", FOLDERS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_folders_import_only_what_lies_under_them(path: Path) -> None:
+    folder = path.parent.name
+    others = {name.split(".")[1] for name in imported(path) if name.startswith("undertone.")}
+    assert others & set(MAY_IMPORT) <= MAY_IMPORT[folder] | {folder}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)

@@ -29,10 +29,10 @@ from tests.conftest import wav
 from tests.live import Server, running_server
 from tests.test_error_shape import assert_error
 from tests.test_server import post
-from undertone import live
-from undertone.capacity import Turns
-from undertone.model_store import installed_models
+from undertone.recognition.model_store import installed_models
 from undertone.settings import ROOT, Settings
+from undertone.web import live
+from undertone.web.capacity import Turns
 
 RATE = 16_000
 UPGRADE = {

@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.conftest import upload
-from undertone.logs import JsonLines, PlainLines, configuration
+from undertone.web.logs import JsonLines, PlainLines, configuration
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:

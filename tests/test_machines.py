@@ -19,8 +19,8 @@ from tests.live import running_server
 from tests.postgres import PostgresServer
 from undertone.analysis import Listener
 from undertone.errors import RecordingLost
-from undertone.jobs.files import Draft
-from undertone.shared_audio import Bucket, SharedRecordings, SharedWaitingFiles
+from undertone.store.shared_audio import Bucket, SharedRecordings, SharedWaitingFiles
+from undertone.store.waiting import Draft
 
 HOUR_S = 3600
 

@@ -16,12 +16,13 @@ from tests.conftest import multipart, upload
 from tests.databases import Database
 from tests.live import running_server
 from tests.samples import analysis
-from undertone import drift, metrics
-from undertone.access import check_limits
 from undertone.errors import SettingsError
-from undertone.history import History
-from undertone.model_store import installed_models
+from undertone.recognition.model_store import installed_models
 from undertone.settings import Settings
+from undertone.store import drift
+from undertone.store.history import History
+from undertone.web import metrics
+from undertone.web.access import check_limits
 
 
 @pytest.fixture(autouse=True)

@@ -11,12 +11,12 @@ from alembic.script import ScriptDirectory
 
 from tests.databases import Database
 from tests.samples import ANALYSIS, analysis
-from undertone.database import open_engine, reading
 from undertone.errors import StoreError
-from undertone.history import History
-from undertone.listing import Filter
-from undertone.schema import HEAD, bring_up_to_date, metadata
 from undertone.settings import ROOT
+from undertone.store.database import open_engine, reading
+from undertone.store.history import History
+from undertone.store.listing import Filter
+from undertone.store.schema import HEAD, bring_up_to_date, metadata
 
 # As the first release made it, without any note of a version.
 FIRST_TABLES = """
@@ -72,7 +72,7 @@ def assert_todays_tables(database: Database) -> None:
 
 
 def test_head_is_the_newest_migration() -> None:
-    folder = ScriptDirectory(str(ROOT / "undertone" / "migrations"))
+    folder = ScriptDirectory(str(ROOT / "undertone" / "store" / "migrations"))
     assert folder.get_heads() == [HEAD]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from undertone.errors import ModelError, UnknownModel
-from undertone.model_store import MODELS_DIR, installed_models, load_info
+from undertone.recognition.model_store import MODELS_DIR, installed_models, load_info
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from emotion_recognizer import EmotionRecognizer
 from feature_extractor import SpeechEncoder
 from tests import sounds
 from tests.voices import write_corpus
-from undertone.audio import Audio
 from undertone.errors import UndertoneError
-from undertone.model_store import MODELS_DIR, load_info
-from undertone.speech import Speech
+from undertone.recognition.model_store import MODELS_DIR, load_info
+from undertone.sound.audio import Audio
+from undertone.sound.speech import Speech
 from undertone.training.corpora import load_corpus
 from undertone.training.cross_validation import TrainingError
 

@@ -7,9 +7,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.test_error_shape import BROWSER, assert_error
-from undertone import model_words
-from undertone.model_store import MODELS_DIR, installed_models, load_info
+from undertone.recognition.model_store import MODELS_DIR, installed_models, load_info
 from undertone.training.corpus_names import CORPORA
+from undertone.web import model_words
 
 
 def page(client: FlaskClient, path: str) -> str:

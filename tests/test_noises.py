@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from tests import sounds
-from undertone.audio import SAMPLE_RATE, Audio
+from undertone.sound.audio import SAMPLE_RATE, Audio
 from undertone.training import noises
 from undertone.training.noises import Noises
 from undertone.training.perturbations import rms

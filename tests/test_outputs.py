@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.samples import ANALYSIS, PREDICTION
+from undertone.cli.many import Outcome
+from undertone.cli.outputs import Csv, JsonLines, Output, Table
 from undertone.errors import NotAudio
-from undertone.many import Outcome
-from undertone.outputs import Csv, JsonLines, Output, Table
 
 HEARD = Outcome("dir/clip.wav", ANALYSIS)
 SHORT = Outcome("short.wav", replace(ANALYSIS, segments=(), duration_s=1.25))

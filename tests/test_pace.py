@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from undertone.pace import DIP_DB, QUIET_DB, _intensity_peaks, near_loudest
+from undertone.sound.pace import DIP_DB, QUIET_DB, _intensity_peaks, near_loudest
 
 
 @pytest.mark.parametrize("seed", range(40))

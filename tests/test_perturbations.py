@@ -4,7 +4,7 @@ import scipy
 import soxr
 
 from tests import sounds
-from undertone.audio import SAMPLE_RATE, Audio
+from undertone.sound.audio import SAMPLE_RATE, Audio
 from undertone.training import perturbations
 from undertone.training.perturbations import Perturbation
 

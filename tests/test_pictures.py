@@ -8,8 +8,8 @@ from flask.testing import FlaskClient
 from tests import samples
 from tests.conftest import upload
 from tests.test_error_shape import assert_error
-from undertone import charts
-from undertone.pictures import Pictures
+from undertone.drawing import charts
+from undertone.drawing.pictures import Pictures
 from undertone.prediction import Analysis
 
 
@@ -119,7 +119,7 @@ def test_a_new_way_of_drawing_has_another_tag(
 ) -> None:
     url = f"{stored(client, voice_wav)}/bars.png"
     tag = client.get(url).headers["ETag"]
-    monkeypatch.setattr("undertone.picture_views.DRAWING_VERSION", 1000)
+    monkeypatch.setattr("undertone.web.picture_views.DRAWING_VERSION", 1000)
     assert client.get(url, headers={"If-None-Match": tag}).status_code == 200
 
 

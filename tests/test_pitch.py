@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tests import sounds
-from undertone.pitch import steady, track_pitch
+from undertone.sound.pitch import steady, track_pitch
 
 
 @pytest.mark.parametrize("hz", [70, 100, 150, 220, 330, 500, 640])

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from undertone.errors import StoreError
-from undertone.recordings import Recordings
+from undertone.store.recordings import Recordings
 
 HOUR_S = 3600
 

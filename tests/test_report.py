@@ -16,12 +16,12 @@ from flask.testing import FlaskClient
 from tests import samples, sounds
 from tests.conftest import upload
 from tests.test_error_shape import assert_error
-from undertone.audio import Audio
+from undertone.drawing.report import report
 from undertone.emotions import EMOTIONS
-from undertone.model_store import ModelInfo, load_info
 from undertone.prediction import Analysis, Prediction, Segment
-from undertone.report import report
-from undertone.spectrogram import mel_spectrogram
+from undertone.recognition.model_store import ModelInfo, load_info
+from undertone.sound.audio import Audio
+from undertone.sound.spectrogram import mel_spectrogram
 
 SHARES = {"sad": 0.52, "angry": 0.3, "happy": 0.15, "calm": 0.028, "fear": 0.002}
 SAD = Prediction("sad", 0.52, SHARES, "encoder", False)

@@ -5,10 +5,10 @@ import pytest
 
 from tests.databases import Database
 from tests.samples import START, analysis
-from undertone.history import History
-from undertone.listing import Filter
-from undertone.recordings import Recordings
-from undertone.retention import Retention
+from undertone.store.history import History
+from undertone.store.listing import Filter
+from undertone.store.recordings import Recordings
+from undertone.store.retention import Retention
 
 
 def test_analyses_and_their_recordings_go_when_they_are_too_old(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests import sounds
-from undertone.audio import SAMPLE_RATE, Audio
+from undertone.sound.audio import SAMPLE_RATE, Audio
 from undertone.training import robustness
 from undertone.training.noises import Noises
 from undertone.training.robustness import Check

@@ -7,9 +7,9 @@ import pytest
 
 from emotion_recognizer import EmotionRecognizer
 from tests.conftest import DATASETS
-from undertone.audio import SAMPLE_RATE, Audio, decode
 from undertone.errors import NoSpeech
-from undertone.speech import find_speech, spoken_part
+from undertone.sound.audio import SAMPLE_RATE, Audio, decode
+from undertone.sound.speech import find_speech, spoken_part
 from undertone.training.corpora import load_corpus
 
 needs_datasets = pytest.mark.skipif(not DATASETS.is_dir(), reason="../shared/datasets is not here")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from undertone.cli.sources import find
 from undertone.errors import FileTooLarge, FileUnusable
-from undertone.sources import find
 
 WAV = b"RIFF\x04\0\0\0WAVE"
 

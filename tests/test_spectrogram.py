@@ -6,8 +6,16 @@ import pytest
 import scipy
 
 from tests import sounds
-from undertone.audio import SAMPLE_RATE, Audio
-from undertone.spectrogram import HIGH_HZ, LOW_HZ, N_MELS, band_of, levels_of, mel_spectrogram, mfcc
+from undertone.sound.audio import SAMPLE_RATE, Audio
+from undertone.sound.spectrogram import (
+    HIGH_HZ,
+    LOW_HZ,
+    N_MELS,
+    band_of,
+    levels_of,
+    mel_spectrogram,
+    mfcc,
+)
 
 
 def test_it_is_librosas() -> None:

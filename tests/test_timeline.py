@@ -9,7 +9,7 @@ import pytest
 
 from tests.samples import ANALYSIS
 from undertone.prediction import Prediction, Segment
-from undertone.timeline import HOLD_S, from_windows, smooth, timeline
+from undertone.recognition.timeline import HOLD_S, from_windows, smooth, timeline
 
 LABELS = ("angry", "neutral", "sad")
 

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
-from undertone.timeline import Step, Timeline
-from undertone.timeline_drawing import lanes
+from undertone.drawing.timeline_drawing import lanes
+from undertone.recognition.timeline import Step, Timeline
 
 STEPS = (
     Step(0.0, 3.0, 3.0, {"sad": 0.75, "happy": 0.25}),

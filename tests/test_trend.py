@@ -7,9 +7,9 @@ import pytest
 
 from tests.databases import Database
 from tests.samples import analysis
-from undertone.history import History
-from undertone.listing import Filter
-from undertone.trend import DAYS, trend
+from undertone.store.history import History
+from undertone.store.listing import Filter
+from undertone.store.trend import DAYS, trend
 
 NOON = datetime(2025, 3, 30, 12, tzinfo=UTC)
 

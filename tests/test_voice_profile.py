@@ -7,11 +7,11 @@ import pytest
 
 from tests import sounds
 from tests.test_acoustics import bursts
-from undertone.acoustics import speech_level_dbfs
-from undertone.audio import Audio
-from undertone.profile_words import MEASURES, describe
+from undertone.drawing.profile_words import MEASURES, describe
 from undertone.settings import ROOT
-from undertone.voice_profile import profile
+from undertone.sound.acoustics import speech_level_dbfs
+from undertone.sound.audio import Audio
+from undertone.sound.voice_profile import profile
 
 
 def whole(audio: Audio) -> tuple[tuple[float, float], ...]:
@@ -107,9 +107,9 @@ def test_nothing_is_compiled() -> None:
     script = (
         "import sys, numpy as np\n"
         "from tests import sounds\n"
-        "from undertone.audio import Audio\n"
-        "from undertone.spectrogram import mel_spectrogram\n"
-        "from undertone.voice_profile import profile\n"
+        "from undertone.sound.audio import Audio\n"
+        "from undertone.sound.spectrogram import mel_spectrogram\n"
+        "from undertone.sound.voice_profile import profile\n"
         "audio = Audio(sounds.voice(2.0))\n"
         "assert profile(audio, ((0.0, 2.0),)) and mel_spectrogram(audio)\n"
         "assert 'numba' not in sys.modules"

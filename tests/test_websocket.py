@@ -8,9 +8,9 @@ from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
-from undertone import websocket
 from undertone.errors import UpgradeRequired
-from undertone.websocket import Closed, WebSocket
+from undertone.web import websocket
+from undertone.web.websocket import Closed, WebSocket
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # of RFC 6455
 

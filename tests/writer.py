@@ -7,7 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.samples import analysis
-from undertone.history import History
+from undertone.store.history import History
 
 
 def main(url: str, prefix: str, count: str, n_threads: str) -> None:

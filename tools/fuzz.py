@@ -12,8 +12,8 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["undertone", "soundfile", "av"]):
-    from undertone.audio import decode
     from undertone.errors import AudioError
+    from undertone.sound.audio import decode
 
 from undertone.settings import ROOT
 

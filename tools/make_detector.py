@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper, parser
 
-from undertone.speech import DETECTOR
+from undertone.sound.speech import DETECTOR
 
 # A window is 512 samples after the 64 before it; 64 more are mirrored at its end. Of these 640,
 # four frames of 256 in steps of 128 are heard. Convolutions are products with the patches they

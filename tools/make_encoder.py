@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from feature_extractor import UNTOUCHED_ENCODER
-from undertone.model_store import sha256
+from undertone.recognition.model_store import sha256
 from undertone.settings import ROOT
 from undertone.training.pretrained import whisper_base
 from undertone.training.whisper import SpeechEncoderNetwork, export_onnx, load_whisper

@@ -15,10 +15,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests import live, sounds
 from tests.samples import analysis
-from undertone.audio import Samples, decode
 from undertone.emotions import EMOTIONS
-from undertone.history import History
 from undertone.settings import ROOT
+from undertone.sound.audio import Samples, decode
+from undertone.store.history import History
 
 DOCS = ROOT / "docs"
 # From a corpus that the model was not trained on.

@@ -4,7 +4,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from undertone.command_line import INTERRUPTED, main
+from undertone.cli.command_line import INTERRUPTED, main
 
 if TYPE_CHECKING:
     from emotion_recognizer import EmotionRecognizer

@@ -7,22 +7,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from undertone.audio import Audio, decode, envelope
 from undertone.emotions import DEFAULT_LABEL_SET
 from undertone.errors import UnknownModel
 from undertone.file_names import display_name
-from undertone.model_store import ModelInfo
 from undertone.prediction import Analysis, Prediction, Segment
 from undertone.progress import Progress, nobody, part
-from undertone.spectrogram import mel_spectrogram
-from undertone.speech import Speech, find_speech
-from undertone.voice_profile import profile
+from undertone.recognition.model_store import ModelInfo
+from undertone.sound.audio import Audio, decode, envelope
+from undertone.sound.spectrogram import mel_spectrogram
+from undertone.sound.speech import Speech, find_speech
+from undertone.sound.voice_profile import profile
 
 if TYPE_CHECKING:  # who only listens needs no database
     from sqlalchemy import Connection
 
-    from undertone.history import History
-    from undertone.recordings import Recordings
+    from undertone.store.history import History
+    from undertone.store.recordings import Recordings
 
 
 class Recognizer(Protocol):

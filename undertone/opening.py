@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from undertone.analysis import Analyzer, Decode, Recognizer
-from undertone.history import History
 from undertone.settings import Settings
-from undertone.shared_audio import open_recordings
+from undertone.store.history import History
+from undertone.store.shared_audio import open_recordings
 
 
 def open_analyzer(

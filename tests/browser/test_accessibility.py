@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests import live, sounds
 from tests.browser.steps import expect_result, scrolls_sideways, submit, wav_file
 from tests.samples import analysis
-from undertone.history import History
+from undertone.store.history import History
 
 pytestmark = pytest.mark.browser
 AA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]

@@ -10,8 +10,8 @@ from playwright.sync_api import Page, expect
 from tests import live
 from tests.browser.steps import expect_result, scrolls_sideways, submit
 from tests.samples import analysis
-from undertone.history import History
-from undertone.listing import Filter
+from undertone.store.history import History
+from undertone.store.listing import Filter
 
 pytestmark = pytest.mark.browser
 

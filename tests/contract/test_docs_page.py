@@ -18,9 +18,9 @@ from app import create_app
 from tests.conftest import multipart
 from tests.contract.test_openapi import CALLS
 from tests.live import Server, running_server
-from undertone.api_docs import Operation, operations
 from undertone.keys import KeyRing
 from undertone.settings import Settings
+from undertone.web.api_docs import Operation, operations
 
 # Of answers that are no JSON: where the examples put them, and how they begin.
 SAVED = {

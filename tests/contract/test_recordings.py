@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests import sounds
 from tests.conftest import DATASETS, multipart, upload, wav
-from undertone import charts
+from undertone.drawing import charts
 
 SEVEN = {"angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"}
 EIGHT_ADJECTIVES = {

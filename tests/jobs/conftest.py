@@ -13,13 +13,13 @@ from tests import sounds
 from tests.databases import Database
 from tests.samples import analysis
 from undertone.analysis import Analyzer, Listener
-from undertone.history import History
 from undertone.jobs.claims import Claims
-from undertone.jobs.files import WaitingFiles
 from undertone.jobs.job import Job
 from undertone.jobs.store import Jobs, Limits, NewItem
 from undertone.prediction import Analysis
-from undertone.recordings import Recordings
+from undertone.store.history import History
+from undertone.store.recordings import Recordings
+from undertone.store.waiting import WaitingFiles
 
 LEASE = timedelta(seconds=30)
 

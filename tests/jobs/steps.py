@@ -12,9 +12,9 @@ from typing import Any
 
 from tests.conftest import multipart
 from tests.live import Server
-from undertone.history import History
-from undertone.listing import Filter
 from undertone.prediction import Analysis
+from undertone.store.history import History
+from undertone.store.listing import Filter
 
 PATIENCE_S = 300
 

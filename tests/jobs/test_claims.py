@@ -9,10 +9,10 @@ from tests.databases import Database
 from tests.jobs.conftest import add
 from tests.samples import analysis
 from undertone.errors import Abandoned, AnalysisNotFound
-from undertone.history import History
 from undertone.jobs.claims import Claims
 from undertone.jobs.job import State
 from undertone.jobs.store import Jobs
+from undertone.store.history import History
 
 AT_ONCE = timedelta(seconds=-1)  # a lease that is over when it begins
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from undertone.errors import JobTooLarge, RecordingLost, StoreError, TooManyFiles
-from undertone.jobs.files import ORPHAN_AGE_S, Draft, WaitingFiles
+from undertone.store.waiting import ORPHAN_AGE_S, Draft, WaitingFiles
 
 
 def draft(files: WaitingFiles, **limits: int) -> Draft:

@@ -4,11 +4,11 @@ from tests.jobs.conftest import StubAnalyzer, add
 from undertone.errors import NotAudio, StoreError
 from undertone.jobs import runner as module
 from undertone.jobs.claims import Claims
-from undertone.jobs.files import WaitingFiles
 from undertone.jobs.job import State
 from undertone.jobs.runner import Runner
 from undertone.jobs.store import Jobs
-from undertone.listing import Filter
+from undertone.store.listing import Filter
+from undertone.store.waiting import WaitingFiles
 
 
 @pytest.fixture

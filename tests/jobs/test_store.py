@@ -5,10 +5,10 @@ import pytest
 from tests.jobs.conftest import add
 from tests.samples import analysis
 from undertone.errors import JobNotFound, NotAudio, QueueFull
-from undertone.history import History
 from undertone.jobs.claims import Claims
 from undertone.jobs.job import State
 from undertone.jobs.store import Jobs, NewItem
+from undertone.store.history import History
 
 
 def finish_one(history: History, claims: Claims, number: int = 0) -> None:

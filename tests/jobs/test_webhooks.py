@@ -11,11 +11,11 @@ import pytest
 from tests.jobs.conftest import add
 from tests.jobs.test_posting import Receiver, running_receiver
 from undertone.errors import JobNotFound, WebhookRefused
-from undertone.history import History
 from undertone.jobs import webhooks as module
 from undertone.jobs.claims import Claims
 from undertone.jobs.store import Jobs
 from undertone.jobs.webhooks import PAUSES, Webhooks
+from undertone.store.history import History
 
 SECRET = "a secret of sixteen characters"
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
-from undertone.audio_kinds import HEAD_BYTES, is_known
+from undertone.cli.sources import Source, find
 from undertone.errors import FileTooLarge, FileUnusable, UndertoneError
-from undertone.sources import Source, find
-from undertone.stores import open_store
+from undertone.sound.audio_kinds import HEAD_BYTES, is_known
+from undertone.store.stores import open_store
 
 
 class Archive(Protocol):

@@ -16,7 +16,7 @@ from undertone.batch.hearing import Row, stored
 from undertone.emotions import EMOTIONS
 from undertone.errors import AudioError, SetAside, TableUnusable
 from undertone.optional import needed_for
-from undertone.stores import as_os_errors, open_store
+from undertone.store.stores import as_os_errors, open_store
 
 LONGEST_S = 30.0  # what was heard waits no longer for its part to be full
 # What is wrong with a recording stays; what went wrong otherwise is tried again.

@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, or_, select, update
 
-from undertone.database import reading, writing
 from undertone.errors import Abandoned, SetAside, UndertoneError
 from undertone.jobs.ending import end_items, end_job_if_over
 from undertone.jobs.job import UNFINISHED, State
-from undertone.schema import job_items, jobs
+from undertone.store.database import reading, writing
+from undertone.store.schema import job_items, jobs
 
 
 @dataclass(frozen=True)

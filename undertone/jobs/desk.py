@@ -6,13 +6,13 @@ from typing import Protocol
 from undertone.analysis import Analyzer
 from undertone.errors import FileTooLarge, UndertoneError
 from undertone.file_names import display_name
-from undertone.jobs.files import Draft, Upload, nothing
 from undertone.jobs.in_process import InProcess
 from undertone.jobs.job import Job
 from undertone.jobs.store import NewItem
 from undertone.jobs.work import Work, open_work
 from undertone.optional import needed_for
 from undertone.settings import Settings
+from undertone.store.waiting import Draft, Upload, nothing
 
 
 class Engine(Protocol):

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, select, update
 
 from undertone.jobs.job import UNFINISHED, State
-from undertone.schema import job_items, jobs, webhooks
+from undertone.store.schema import job_items, jobs, webhooks
 
 
 def end_items(

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from undertone.listing import Cursor
+from undertone.store.listing import Cursor
 
 
 class State(StrEnum):

@@ -10,11 +10,11 @@ from pathlib import PurePath
 
 from undertone.analysis import Recognizer
 from undertone.errors import AnalysisNotFound, NoResults
-from undertone.exports import COLUMNS, Line, cells, harmless
-from undertone.history import History
 from undertone.jobs.job import Item, Job
 from undertone.prediction import Analysis
-from undertone.timeline import with_timeline
+from undertone.recognition.timeline import with_timeline
+from undertone.store.exports import COLUMNS, Line, cells, harmless
+from undertone.store.history import History
 
 _UNFIT = re.compile(r'[\\/:*?"<>|\x00-\x1f]')  # for the name of a file, on any system
 
@@ -68,7 +68,7 @@ def as_zip(job: Job, history: History, recognizers: Mapping[str, Recognizer]) ->
     StoreError
         The database cannot be read.
     """
-    from undertone.report import report  # draws, which tables need not wait for
+    from undertone.drawing.report import report  # draws, which tables need not wait for
 
     if not job.counts["done"]:
         raise NoResults("Nothing was heard in this job's recordings, or not yet.")

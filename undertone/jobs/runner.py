@@ -9,7 +9,7 @@ from functools import partial
 from undertone.analysis import Analyzer
 from undertone.errors import Abandoned, StoreError, UndertoneError
 from undertone.jobs.claims import Claim, Claims
-from undertone.jobs.files import WaitingFiles
+from undertone.store.waiting import WaitingFiles
 
 BEAT_S = 0.5  # how often it is told that the work goes on, and asked whether it should
 logger = logging.getLogger("undertone")

@@ -19,12 +19,12 @@ from sqlalchemy import (
     tuple_,
 )
 
-from undertone.database import reading, writing
 from undertone.errors import JobNotFound, QueueFull
 from undertone.jobs.ending import end_items, end_job_if_over
 from undertone.jobs.job import UNFINISHED, Heard, Item, Job, State, Webhook
-from undertone.listing import Cursor
-from undertone.schema import analyses, job_items, jobs, webhooks
+from undertone.store.database import reading, writing
+from undertone.store.listing import Cursor
+from undertone.store.schema import analyses, job_items, jobs, webhooks
 
 # An item of a job comes as late as if it had been sent this much after the one before it, so that
 # whoever sends hundreds does not keep waiting those who send one.

@@ -16,13 +16,13 @@ from typing import Any
 from sqlalchemy import Engine, Row, select, update
 
 from undertone import __version__
-from undertone.database import reading, writing
 from undertone.errors import JobNotFound, WebhookRefused
 from undertone.jobs import posting
 from undertone.jobs.posting import Undelivered
 from undertone.jobs.runner import never
 from undertone.jobs.store import Jobs
-from undertone.schema import webhooks
+from undertone.store.database import reading, writing
+from undertone.store.schema import webhooks
 
 # Between the attempts; after the last one nobody is told any more.
 PAUSES = [timedelta(seconds=s) for s in (10, 60, 300, 1800, 2 * 3600, 6 * 3600, 12 * 3600)]

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 from undertone.analysis import Analyzer
 from undertone.jobs.claims import Claims
-from undertone.jobs.files import WaitingFiles
 from undertone.jobs.runner import Runner
 from undertone.jobs.store import Jobs, Limits
 from undertone.jobs.webhooks import Webhooks
 from undertone.settings import MIB, Settings
-from undertone.shared_audio import open_waiting_files
+from undertone.store.shared_audio import open_waiting_files
+from undertone.store.waiting import WaitingFiles
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from undertone.audio import Audio, Samples
-from undertone.model_store import sha256
+from undertone.recognition.model_store import sha256
+from undertone.sound.audio import Audio, Samples
 from undertone.training.augmentation import Augmentation
 from undertone.training.utterances import Utterances
 
@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 # What features are computed with beside the extractor's own module: change one, and all are
 # computed anew.
-_SOURCES = ("acoustics", "training/augmentation")
+_SOURCES = ("sound/acoustics", "training/augmentation")
 
 CHUNK = 32
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from undertone.audio import SAMPLE_RATE, Samples
+from undertone.sound.audio import SAMPLE_RATE, Samples
 
 Generator = np.random.Generator
 Floats32 = NDArray[np.float32]

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from undertone.audio import Audio
-from undertone.calibration import Calibration, Floats
-from undertone.speech import CONTEXT_S
+from undertone.recognition.calibration import Calibration, Floats
+from undertone.sound.audio import Audio
+from undertone.sound.speech import CONTEXT_S
 from undertone.training.utterances import Utterances
 
 Strings = NDArray[np.str_]

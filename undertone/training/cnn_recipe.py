@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from undertone.audio import Audio
-from undertone.model_store import sha256
+from undertone.recognition.model_store import sha256
+from undertone.sound.audio import Audio
 from undertone.training.cnn import N_CHROMA, N_MFCC, EmotionNetwork, export_onnx
 from undertone.training.network_training import NetworkTraining, Rows, Schedule
 from undertone.training.power_augmentation import augment, cut, power_spectrogram

@@ -13,9 +13,9 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 
-from undertone.audio import Audio
-from undertone.calibration import Calibration
 from undertone.errors import UndertoneError
+from undertone.recognition.calibration import Calibration
+from undertone.sound.audio import Audio
 from undertone.training import evaluation
 from undertone.training.calibrating import durations, fit_calibration, short_cuts
 from undertone.training.evaluation import Outcome

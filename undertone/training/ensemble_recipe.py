@@ -23,9 +23,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from tqdm import tqdm
 
-from undertone.audio import Audio
-from undertone.ensemble import FILE_NAME, Ensemble
-from undertone.model_store import sha256
+from undertone.recognition.ensemble import FILE_NAME, Ensemble
+from undertone.recognition.model_store import sha256
+from undertone.sound.audio import Audio
 from undertone.training.acoustic_vectors import FeatureExtractor, acoustic_vectors, source_digest
 from undertone.training.augmentation import Augmentation
 from undertone.training.corpus_emotions import corpus_emotions

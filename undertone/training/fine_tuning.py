@@ -19,8 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from undertone.audio import Audio
 from undertone.onnx import one_thread_session
+from undertone.sound.audio import Audio
 from undertone.training.augmentation import Augmentation
 from undertone.training.frozen_states import FrozenStates
 from undertone.training.linear_head import LinearHead, export_mean_onnx, fit_head

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from undertone.audio import SAMPLE_RATE, Samples
+from undertone.sound.audio import SAMPLE_RATE, Samples
 from undertone.training.augmentation import Augmentation
 from undertone.training.utterances import Utterances
 from undertone.training.whisper import N_FEATURES, WIDTH, Branch, LogMel, Trunk

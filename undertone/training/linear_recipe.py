@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 from tqdm import tqdm
 
-from undertone.audio import Audio
-from undertone.model_store import sha256
+from undertone.recognition.model_store import sha256
+from undertone.sound.audio import Audio
 from undertone.training.linear_head import LinearHead, fit_head
 from undertone.training.recipe import Floats, History
 from undertone.training.utterances import Utterances

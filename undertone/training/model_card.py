@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from undertone.model_store import ModelInfo
+from undertone.recognition.model_store import ModelInfo
 from undertone.training import plots
 from undertone.training.corpus_names import CORPORA
 from undertone.training.robustness import Check, table

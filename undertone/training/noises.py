@@ -20,7 +20,7 @@ import librosa
 import numpy as np
 import scipy
 
-from undertone.audio import SAMPLE_RATE, Audio, Samples, decode
+from undertone.sound.audio import SAMPLE_RATE, Audio, Samples, decode
 from undertone.training.perturbations import Floats, Perturbation, at_level_of, rms
 
 SNR_DB = 20.0

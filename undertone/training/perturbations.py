@@ -29,7 +29,7 @@ import soxr
 from av.filter import Graph
 from numpy.typing import NDArray
 
-from undertone.audio import SAMPLE_RATE, Audio
+from undertone.sound.audio import SAMPLE_RATE, Audio
 
 Floats = NDArray[np.floating]
 Perturbation = Callable[[Audio, np.random.Generator], Audio]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from undertone.audio import SAMPLE_RATE
+from undertone.sound.audio import SAMPLE_RATE
 from undertone.training.cnn import N_BINS
 from undertone.training.whisper import HOP_LENGTH, N_FFT
 

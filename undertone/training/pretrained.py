@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertone.errors import UndertoneError
-from undertone.model_store import sha256
+from undertone.recognition.model_store import sha256
 
 Arrays = dict[str, NDArray[Any]]
 

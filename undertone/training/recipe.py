@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from undertone.audio import Audio
+from undertone.sound.audio import Audio
 from undertone.training.utterances import Utterances
 
 Floats = NDArray[np.float64]

@@ -49,8 +49,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import precision_score, recall_score
 
-from undertone import acoustics
-from undertone.audio import Audio
+from undertone.sound import acoustics
+from undertone.sound.audio import Audio
 from undertone.training import perturbations
 from undertone.training.evaluation import Floats, Strings, uar
 from undertone.training.noises import Noises

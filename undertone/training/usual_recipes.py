@@ -31,7 +31,7 @@ from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
-from undertone.model_store import sha256
+from undertone.recognition.model_store import sha256
 from undertone.training.corpora import Clip
 from undertone.training.evaluation import uar
 from undertone.training.protocols import Protocol

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from undertone.audio import Audio, decode
 from undertone.errors import NoSpeech
-from undertone.model_store import sha256
-from undertone.speech import Speech, find_speech, spoken_part
+from undertone.recognition.model_store import sha256
+from undertone.sound.audio import Audio, decode
+from undertone.sound.speech import Speech, find_speech, spoken_part
 from undertone.training.corpora import Clip
 
 Strings = NDArray[np.str_]
@@ -26,7 +26,7 @@ Rows = NDArray[np.intp] | NDArray[np.bool_]
 
 _PEAK = 32_000
 # Whatever the samples of an utterance depend on: change one, and all are read anew.
-_SOURCES = ("audio", "decoders", "speech", "training/utterances")
+_SOURCES = ("sound/audio", "sound/decoders", "sound/speech", "training/utterances")
 
 
 class Utterances:

@@ -1,0 +1,1 @@
+"""The command line: recordings to a table, by this process or a server."""

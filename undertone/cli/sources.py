@@ -1,0 +1,124 @@
+"""Which recordings are meant by paths on a command line, and their bytes.
+
+The rule: a file is a recording by its first bytes, never by its name; what is named on the command
+line is taken for one in any case.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from undertone.errors import FileTooLarge, FileUnusable
+from undertone.sound.audio_kinds import HEAD_BYTES, is_known
+
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Something that may hold a recording.
+
+    Attributes
+    ----------
+    path : str
+        As it is shown and opened; ``-`` is the standard input.
+    place : PurePath
+        Where something about it may be kept in another folder: a path from there.
+    is_named : bool
+        Whether it was named itself, rather than found in a folder.
+    problem : str
+        Why it cannot be looked at, if so.
+    """
+
+    path: str
+    place: PurePath
+    is_named: bool
+    problem: str = ""
+
+    @property
+    def handle(self) -> str | int:
+        """What `open` takes."""
+        return 0 if self.path == STDIN else self.path
+
+    def read(self, max_bytes: int) -> bytes | None:
+        """Its bytes; None for what was found in a folder and is no recording.
+
+        Raises
+        ------
+        FileUnusable
+            It cannot be read.
+        FileTooLarge
+            There are more than `max_bytes`.
+        """
+        if self.problem:
+            raise FileUnusable(f"This cannot be read: {self.problem}.")
+        try:
+            with open(self.handle, "rb", closefd=self.handle != 0) as file:
+                data = file.read(HEAD_BYTES)
+                if not self.is_named and not is_known(data):
+                    return None
+                # One byte more than may be: never more than that is in memory.
+                data += file.read(max_bytes + 1 - len(data))
+        except OSError as error:
+            raise FileUnusable(f"The file cannot be read: {error.strerror}.") from error
+        if len(data) > max_bytes:
+            raise FileTooLarge(
+                f"The file is larger than {max_bytes / 1024 / 1024:g} MiB, the most accepted "
+                "(UNDERTONE_MAX_UPLOAD_MB); cut the recording or convert it to a compressed format."
+            )
+        return data
+
+
+def find(paths: Iterable[str]) -> Iterator[Source]:
+    """Files in the order of the paths, folders with all that is in them in the order of names.
+
+    Hidden files and folders in a folder are left out, links to folders are not followed, and no
+    file comes twice, whatever it is called.
+    """
+    seen: set[tuple[int, int]] = set()
+    for path in paths:
+        for source in _within(path) if os.path.isdir(path) else (_named(path),):
+            status = _status(source)
+            identity = status and (status.st_dev, status.st_ino)
+            if identity in seen or not (source.is_named or source.problem or _is_file(status)):
+                continue
+            if identity:
+                seen.add(identity)
+            yield source
+
+
+def _named(path: str) -> Source:
+    return Source(path, PurePath("stdin" if path == STDIN else Path(path).name), True)
+
+
+def _within(folder: str) -> Iterator[Source]:
+    """Everything visible in a folder and the folders in it."""
+    problems: list[OSError] = []
+    above = Path(os.path.abspath(folder)).parent
+    for parent, folders, files in os.walk(folder, onerror=problems.append):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(name for name in files if not name.startswith(".")):
+            path = os.path.join(parent, name)
+            yield Source(path, Path(os.path.abspath(path)).relative_to(above), False)
+        yield from _failed(problems)
+    yield from _failed(problems)
+
+
+def _failed(problems: list[OSError]) -> Iterator[Source]:
+    """What could not be opened, as sources; the list is emptied."""
+    while problems:
+        error = problems.pop(0)
+        yield Source(str(error.filename), PurePath(), False, error.strerror or str(error))
+
+
+def _status(source: Source) -> os.stat_result | None:
+    try:
+        return os.stat(source.handle)
+    except (OSError, ValueError):
+        return None
+
+
+def _is_file(status: os.stat_result | None) -> bool:
+    return status is not None and stat.S_ISREG(status.st_mode)

@@ -1,0 +1,139 @@
+"""Pictures of an analysis, by kind, and the charts of its probabilities."""
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from undertone.drawing.sheets import TEXT_PX, Box, PngSheet, Sheet
+from undertone.drawing.time_charts import draw_mfcc, draw_spectrogram, draw_timeline, draw_waveform
+from undertone.emotions import EMOTIONS
+from undertone.errors import UnknownPicture
+from undertone.prediction import Analysis, percent
+
+# A change of what is drawn raises it: pictures that browsers keep are then fetched anew.
+DRAWING_VERSION = 2
+
+Draw = Callable[[Sheet, Box, Analysis], None]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One kind of picture.
+
+    Attributes
+    ----------
+    width, height : int
+        The size it is shown at, in CSS pixels.
+    parts : tuple of (function, Box)
+        What is drawn where.
+    """
+
+    width: int
+    height: int
+    parts: tuple[tuple[Draw, Box], ...]
+
+    def draw(self, sheet: Sheet, analysis: Analysis) -> None:
+        """Draw all parts."""
+        for draw, box in self.parts:
+            draw(sheet, box, analysis)
+
+
+def draw_bars(sheet: Sheet, box: Box, analysis: Analysis) -> None:
+    """Probabilities as horizontal bars, the most probable on top, each with its number."""
+    left, bottom, width, height = box
+    ranked = analysis.prediction.ranked
+    step = height / len(ranked)
+    middles = [bottom + height - (place + 0.5) * step for place in range(len(ranked))]
+    bars = [
+        (left, middle - step / 3, max(1.0, p * (width - 52)), step / 1.5)
+        for middle, (_, p) in zip(middles, ranked, strict=True)
+    ]
+    sheet.boxes(bars, [EMOTIONS[name].colour for name, _ in ranked])
+    for middle, bar, (name, p) in zip(middles, bars, ranked, strict=True):
+        sheet.text(left - 9, middle - 5.5, name.capitalize(), anchor="end")
+        sheet.text(left + bar[2] + 8, middle - 5.5, percent(p))
+
+
+def draw_ring(sheet: Sheet, box: Box, analysis: Analysis) -> None:
+    """Probabilities as slices of a ring; those under 6 % carry no name, to stay readable."""
+    left, bottom, width, height = box
+    ranked = analysis.prediction.ranked
+    x, y, radius = left + width / 2, bottom + height / 2, min(width, height) / 2
+    edges = 360 * np.cumsum([0.0, *(p for _, p in ranked)])
+    colours = [EMOTIONS[name].colour for name, _ in ranked]
+    sheet.slices((x, y), (0.58 * radius, radius), edges.tolist(), colours)
+    for middle, (name, p) in zip(np.radians((edges[:-1] + edges[1:]) / 2), ranked, strict=True):
+        if p >= 0.06:
+            across, up = np.sin(middle), np.cos(middle)
+            anchor = "start" if across > 0.1 else "end" if across < -0.1 else "middle"
+            place = (x + (radius + 9) * across, y + (radius + 12) * up - 5.5)
+            sheet.text(*place, name.capitalize(), anchor=anchor)
+    label, p = ranked[0]
+    sheet.text(x, y + 0.15 * TEXT_PX, label.capitalize(), anchor="middle", bold=True)
+    sheet.text(x, y - 1.1 * TEXT_PX, percent(p), anchor="middle")
+
+
+PICTURES: Mapping[str, Picture] = {
+    "bars": Picture(560, 340, ((draw_bars, (90, 6, 462, 328)),)),
+    "pie": Picture(400, 340, ((draw_ring, (85, 50, 230, 240)),)),
+    "bars-and-pie": Picture(
+        960, 340, ((draw_bars, (90, 6, 462, 328)), (draw_ring, (645, 50, 230, 240)))
+    ),
+    "timeline": Picture(640, 328, ((draw_timeline, (70, 32, 558, 232)),)),
+    "waveform": Picture(640, 288, ((draw_waveform, (70, 32, 558, 192)),)),
+    "spectrogram": Picture(640, 360, ((draw_spectrogram, (70, 32, 558, 292)),)),
+    "mfcc": Picture(640, 300, ((draw_mfcc, (70, 32, 558, 232)),)),
+    "overview": Picture(
+        640,
+        888,
+        (
+            (draw_waveform, (70, 652, 558, 172)),
+            (draw_spectrogram, (70, 304, 558, 270)),
+            (draw_mfcc, (70, 32, 558, 194)),
+        ),
+    ),
+}
+
+
+def picture(analysis: Analysis, kind: str) -> bytes:
+    """PNG of an analysis, with twice the pixels of the size it is shown at.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    kind : str
+        One of `PICTURES`.
+
+    Raises
+    ------
+    UnknownPicture
+        There is no such kind.
+    PictureUnavailable
+        The analysis is too old to hold what the picture shows.
+    """
+    described = describe(kind)
+    sheet = PngSheet(described.width, described.height)
+    described.draw(sheet, analysis)
+    return sheet.png()
+
+
+def describe(kind: str) -> Picture:
+    """The entry of `PICTURES`.
+
+    Raises
+    ------
+    UnknownPicture
+        There is no such kind.
+    """
+    try:
+        return PICTURES[kind]
+    except KeyError:
+        known = ", ".join(PICTURES)
+        raise UnknownPicture(f"There is no picture {kind[:40]!r}; there are {known}.") from None
+
+
+def data_url(png: bytes) -> str:
+    """A picture as a URL that holds it."""
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")

@@ -1,0 +1,280 @@
+"""An analysis as a PDF that can be handed on."""
+
+import io
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import groupby
+from typing import Any
+from xml.sax.saxutils import escape
+
+from reportlab.lib.colors import HexColor
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.platypus import (
+    CondPageBreak,
+    Flowable,
+    KeepTogether,
+    Paragraph,
+    SimpleDocTemplate,
+    Spacer,
+    Table,
+)
+
+from undertone.drawing import charts
+from undertone.drawing.charts import Picture
+from undertone.drawing.profile_words import Finding, describe
+from undertone.drawing.report_parts import Answer, Chart, Name, NumberedCanvas, Rule, ScaleBar
+from undertone.drawing.scripts import BOLD, REGULAR, clean
+from undertone.drawing.sheets import INK, LINE, QUIET
+from undertone.drawing.time_charts import draw_mfcc, draw_spectrogram, draw_timeline, draw_waveform
+from undertone.emotions import EMOTIONS
+from undertone.prediction import Analysis, Prediction, Segment, percent
+from undertone.recognition.model_store import ModelInfo
+
+MARGIN = 48.0
+WIDTH = A4[0] - 2 * MARGIN - 12  # reportlab's frames keep 6 points on either side
+
+TEXT = ParagraphStyle(
+    "text", fontName=REGULAR, fontSize=9.5, leading=14, textColor=HexColor(INK), spaceAfter=5
+)
+SMALL = ParagraphStyle("small", TEXT, fontSize=8, leading=11.5, textColor=HexColor(QUIET))
+HEADING = ParagraphStyle(
+    "heading", TEXT, fontName=BOLD, fontSize=14, leading=19, spaceBefore=16, spaceAfter=6
+)
+CAUTION = ParagraphStyle(
+    "caution", TEXT, backColor=HexColor("#f2f4f1"), borderPadding=(7, 10, 7, 10),
+    leftIndent=10, rightIndent=10, spaceBefore=10, spaceAfter=14,
+)  # fmt: skip
+
+# Lower than on the page, so that a sheet of paper holds all of them.
+OVER_TIME = (
+    Picture(640, 270, ((draw_timeline, (70, 32, 558, 174)),)),
+    Picture(640, 200, ((draw_waveform, (70, 32, 558, 104)),)),
+    Picture(640, 260, ((draw_spectrogram, (70, 32, 558, 192)),)),
+    Picture(640, 200, ((draw_mfcc, (70, 32, 558, 132)),)),
+)
+MAX_SINGLE_WINDOWS = 60
+
+
+def report(analysis: Analysis, info: ModelInfo | None) -> bytes:
+    """PDF of an analysis: the answer with its caution, charts, voice, and how good the model is.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    info : ModelInfo, optional
+        The model that answered, if it is still installed as it was.
+    """
+    buffer = io.BytesIO()
+    document = SimpleDocTemplate(
+        buffer, pagesize=A4, leftMargin=MARGIN, rightMargin=MARGIN, topMargin=44, bottomMargin=56,
+        title=f"Emotion in the voice: {clean(analysis.filename)}", author="Undertone",
+        subject="Speech emotion recognition", creator="Undertone", lang="en", pageCompression=1,
+    )  # fmt: skip
+    parts = [
+        *_opening(analysis),
+        *_answer(analysis),
+        *_over_time(analysis),
+        *_voice(describe(analysis.profile)),
+        *_model(analysis, info),
+        *_windows(analysis),
+    ]
+    footer = f"Undertone · {analysis.id}"
+    document.build(parts, canvasmaker=partial(_canvas, footer))
+    return buffer.getvalue()
+
+
+def _canvas(footer: str, *args: Any, **kwargs: Any) -> NumberedCanvas:
+    canvas = NumberedCanvas(*args, **kwargs)
+    canvas.footer = footer
+    return canvas
+
+
+def _opening(analysis: Analysis) -> Iterator[Flowable]:
+    yield Paragraph("Undertone · report on a recording", SMALL)
+    yield Name(analysis.filename, 17)
+    yield Spacer(0, 4)
+    when = analysis.created_at
+    facts = (
+        ("Length", _length(analysis.duration_s)),
+        ("Speech in it", _length(analysis.speech_s)),
+        ("Analysed", f"{when.day} {when:%B %Y, %H:%M} UTC"),
+        ("Analysis", analysis.id),
+    )
+    rows = [[Paragraph(name, SMALL) for name, _ in facts], [Paragraph(v, TEXT) for _, v in facts]]
+    yield Table(
+        rows,
+        colWidths=[75, 75, 155, WIDTH - 305],
+        style=[*FLUSH, ("TOPPADDING", (0, 1), (-1, 1), 0)],
+    )
+    yield Rule(WIDTH)
+
+
+def _answer(analysis: Analysis) -> Iterator[Flowable]:
+    prediction = analysis.prediction
+    label, share = prediction.label.capitalize(), percent(prediction.confidence)
+    kicker = "This is a guess. Closest to" if prediction.uncertain else "Heard in this voice"
+    yield Spacer(0, 14)
+    yield Answer(label, share, kicker, EMOTIONS[prediction.label].colour, WIDTH)
+    yield Spacer(0, 8)
+    if prediction.uncertain:
+        yield Paragraph(
+            "No emotion stands out enough for an answer. A longer, clearer recording of one person "
+            "may help; so may the thought that the voice carries none of these, or several.", TEXT,
+        )  # fmt: skip
+    else:
+        yield Paragraph(
+            f"{escape(share)} is calibrated: of recordings of acted speech answered with as much "
+            "confidence, about this share are answered rightly. With everyday speech it is less.",
+            TEXT,
+        )
+    tone = prediction.sentiment
+    yield Paragraph(
+        f"Overall tone: {tone['label']} ({tone['score']:+.2f}, from −1 to +1)."
+        .replace("(-", "(−"), TEXT,
+    )  # fmt: skip
+    yield Paragraph(
+        "<b>How to take this.</b> The model has learnt from actors who played emotions, and people "
+        "do not always sound the way they feel. It goes by the sound alone, not by the words, and "
+        "is often wrong. It is not for decisions about people: not for a job, at school, in "
+        "medicine, or anywhere an answer has consequences.", CAUTION,
+    )  # fmt: skip
+    ranked = prediction.ranked
+    rows = [["Emotion", "Probability"]]
+    rows += [[name.capitalize(), _tenths(p)] for name, p in ranked]
+    colours = [
+        ("LINEBEFORE", (0, row), (0, row), 5, HexColor(EMOTIONS[name].colour))
+        for row, (name, _) in enumerate(ranked, 1)
+    ]
+    bars = charts.PICTURES["bars"]
+    table = Table(rows, colWidths=[75, 65], style=[*GRID, *colours])
+    chart = Chart(bars, analysis, WIDTH - 180)
+    yield Paragraph("All it considered", HEADING)
+    yield Table([[chart, table]], colWidths=[WIDTH - 150, 150], style=FLUSH, hAlign="LEFT")
+
+
+def _over_time(analysis: Analysis) -> Iterator[Flowable]:
+    pictures = OVER_TIME if analysis.spectrogram else OVER_TIME[:2]
+    drawn = [Chart(picture, analysis, 0.92 * WIDTH) for picture in pictures]
+    yield CondPageBreak(sum(chart.height for chart in drawn) + 40)
+    yield Paragraph("Through the recording", HEADING)
+    yield from drawn
+
+
+def _voice(findings: Sequence[Finding]) -> Iterator[Flowable]:
+    if not findings:
+        return
+    title = Paragraph("The voice", HEADING)
+    rows = [
+        Table(
+            [[
+                [Paragraph(finding.name, SMALL), Paragraph(f"<b>{finding.value}</b>", TEXT)],
+                [Paragraph(finding.sentence, TEXT), ScaleBar(finding, WIDTH - 150)],
+            ]],
+            colWidths=[110, WIDTH - 110], hAlign="LEFT",
+            style=[*FLUSH, ("VALIGN", (0, 0), (-1, -1), "TOP")],
+        )
+        for finding in findings
+    ]  # fmt: skip
+    yield KeepTogether([title, rows[0]])
+    yield from rows[1:]
+    told: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.source:
+            told.setdefault(finding.source, []).append(finding.name.lower())
+    sources = "; ".join(f"{' and '.join(names)}: {source}" for source, names in told.items())
+    if sources:
+        yield Spacer(0, 4)
+        yield Paragraph(f"Where the usual ranges are from: {escape(sources)}.", SMALL)
+
+
+def _model(analysis: Analysis, info: ModelInfo | None) -> Iterator[Flowable]:
+    name = analysis.prediction.model
+    version = f", version {analysis.model_id}" if analysis.model_id else ""
+    parts: list[Flowable] = [Paragraph("The model", HEADING)]
+    if info is None or info.id != analysis.model_id:
+        parts.append(Paragraph(
+            f"The answer is of the model “{escape(name)}”{version}, which is not the one installed "
+            "today; its measured accuracy is therefore not given here.", TEXT,
+        ))  # fmt: skip
+        yield KeepTogether(parts)
+        return
+    parts.append(Paragraph(
+        f"The answer is of the model “{escape(name)}”{version}, trained on acted speech "
+        f"({escape(', '.join(info.trained_on))}). Its accuracy was measured on speakers it had "
+        "never heard. UAR is the mean of the shares of each emotion that are recognised; the "
+        "interval holds it with 95 % certainty over speakers.", TEXT,
+    ))  # fmt: skip
+    rows = [["Test", "Speakers", "UAR", "95 % interval", "Accuracy"]]
+    for test, score in info.scores.items():
+        low, high = score["uar_interval_95"]
+        rows.append([
+            test, str(score["n_speakers"]), _tenths(score["uar"]),
+            f"{_tenths(low)} to {_tenths(high)}", _tenths(score["accuracy"]),
+        ])  # fmt: skip
+    if len(rows) > 1:
+        widths = [190.0, 65.0, 65.0, 100.0, WIDTH - 420]
+        parts.append(Table(rows, colWidths=widths, style=GRID, hAlign="LEFT"))
+    yield KeepTogether(parts)
+
+
+def _windows(analysis: Analysis) -> Iterator[Flowable]:
+    if not analysis.segments:
+        return
+    is_long = len(analysis.segments) > MAX_SINGLE_WINDOWS
+    rows, colours = [["From", "To", "Heard", "Probability", "Windows" if is_long else "Next"]], []
+    for row, run in enumerate(_runs(analysis.segments, is_long), 1):
+        label = run[0].prediction.label
+        share = sum(segment.prediction.confidence for segment in run) / len(run)
+        guess = " (a guess)" if all(segment.prediction.uncertain for segment in run) else ""
+        rows.append([
+            _clock(run[0].start_s), _clock(run[-1].end_s), label.capitalize() + guess,
+            percent(share), str(len(run)) if is_long else _second(run[0].prediction),
+        ])  # fmt: skip
+        colours.append(("LINEBEFORE", (2, row), (2, row), 5, HexColor(EMOTIONS[label].colour)))
+    yield CondPageBreak(140)
+    yield Paragraph("Window by window", HEADING)
+    lines = "Each line is a run of windows with the same answer and their mean. " if is_long else ""
+    yield Paragraph(f"{lines}Neighbouring windows overlap.", TEXT)
+    widths = [60, 60, 140, 85, WIDTH - 345]
+    yield Table(rows, colWidths=widths, repeatRows=1, style=[*GRID, *colours], hAlign="LEFT")
+
+
+def _runs(segments: Sequence[Segment], merged: bool) -> Iterator[list[Segment]]:
+    """Windows one by one, or neighbours with the same answer together."""
+    if not merged:
+        yield from ([segment] for segment in segments)
+        return
+    for _, run in groupby(segments, lambda segment: segment.prediction.label):
+        yield list(run)
+
+
+def _second(heard: Prediction) -> str:
+    """The second most probable emotion."""
+    (name, share) = heard.ranked[1]
+    return f"{name.capitalize()}, {percent(share)}"
+
+
+FLUSH = [
+    ("LEFTPADDING", (0, 0), (-1, -1), 0), ("RIGHTPADDING", (0, 0), (-1, -1), 6),
+    ("TOPPADDING", (0, 0), (-1, -1), 2), ("BOTTOMPADDING", (0, 0), (-1, -1), 2),
+    ("VALIGN", (0, 0), (-1, -1), "MIDDLE"),
+]  # fmt: skip
+GRID = [
+    ("FONT", (0, 0), (-1, -1), REGULAR, 9), ("FONT", (0, 0), (-1, 0), REGULAR, 8),
+    ("TEXTCOLOR", (0, 0), (-1, -1), HexColor(INK)), ("TEXTCOLOR", (0, 0), (-1, 0), HexColor(QUIET)),
+    ("LINEBELOW", (0, 0), (-1, -1), 0.5, HexColor(LINE)), ("LEFTPADDING", (0, 0), (-1, -1), 8),
+    ("TOPPADDING", (0, 0), (-1, -1), 3.5), ("BOTTOMPADDING", (0, 0), (-1, -1), 4.5),
+]  # fmt: skip
+
+
+def _tenths(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else f"{_clock(seconds)} min"
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -1,0 +1,188 @@
+"""Charts along a recording's time: what was heard when, waveform, spectrogram, MFCC."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertone.drawing.sheets import QUIET, Box, Sheet
+from undertone.emotions import EMOTIONS
+from undertone.errors import PictureUnavailable
+from undertone.prediction import Analysis, MelSpectrogram
+from undertone.recognition.timeline import most_probable, timeline
+from undertone.sound.spectrogram import RANGE_DB, band_of, levels_of, mfcc
+
+# At most this many steps on the axis, of one of these lengths: (unit, its seconds, steps in it).
+MAX_STEPS = 6
+STEPS = (
+    ("s", 1, (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30)),
+    ("min", 60, (1, 2, 5, 10, 15, 30)),
+    ("h", 3600, (1, 2, 4, 8)),
+)
+SPECTROGRAM_HZ = (250, 500, 1000, 2000, 4000)
+# From silence to loud as ink takes to paper, each step as much darker as the one before.
+INKS = ("#ffffff", "#d3dee4", "#9db4c4", "#66859f", "#3a5877", "#1c2d47", "#07090f")
+# Under the mean, at it, over it: two of the emotions' colours, fit for colour-blind eyes.
+SIDES = ("#00395c", "#0072b2", "#86bddd", "#ffffff", "#f2b48a", "#d55e00", "#6e3000")
+N_MFCC = 13
+MFCC_RANGE_SD = 2.5
+QUIET_DB = 50.0  # frames this far under the loudest say nothing of the voice
+LEGEND_PX = 28
+NAMED_FROM = 0.05  # emotions that never reach this are not in the legend
+
+
+def stretches(analysis: Analysis) -> list[tuple[float, float, Mapping[str, float]]]:
+    """Probabilities from when to when, in seconds: those of the timeline, or of the whole."""
+    line = timeline(analysis)
+    if line is None:
+        return [(0.0, analysis.duration_s, analysis.prediction.probabilities)]
+    return [(step.start_s, step.end_s, step.probabilities) for step in line.steps]
+
+
+def draw_timeline(sheet: Sheet, box: Box, analysis: Analysis) -> None:
+    """Probabilities of all emotions, stacked, as they change; blank where nobody speaks."""
+    left, bottom, width, height = box
+    boxes, colours = [], []
+    highest: dict[str, float] = {}
+    order = [name for name, _ in analysis.prediction.ranked]
+    for start_s, end_s, probabilities in stretches(analysis):
+        # On whole pixels, or the paper would shine through between neighbours.
+        start, end = (round(2 * width * at / analysis.duration_s) / 2 for at in (start_s, end_s))
+        below = 0
+        total = 0.0
+        for name in order:
+            total += probabilities[name]
+            top = round(height * total)
+            boxes.append((left + start, bottom + below, end - start, top - below))
+            colours.append(EMOTIONS[name].colour)
+            below = top
+            highest[name] = max(highest.get(name, 0.0), probabilities[name])
+    sheet.boxes(boxes, colours)
+    _time_axis(sheet, box, analysis.duration_s)
+    _vertical_axis(sheet, box, ((share, f"{100 * share:.0f} %") for share in (0, 0.5, 1)))
+    _title(
+        sheet, box, "Emotions over time", [name for name in order if highest[name] >= NAMED_FROM]
+    )
+
+
+def draw_waveform(sheet: Sheet, box: Box, analysis: Analysis) -> None:
+    """The outline of the recording, each moment in the colour of the emotion heard there."""
+    left, bottom, width, height = box
+    n = len(analysis.envelope)
+    heard = stretches(analysis)
+    times_s = (np.arange(n) + 0.5) * analysis.duration_s / n
+    starts_s = [start_s for start_s, _, _ in heard]
+    index = np.maximum(np.searchsorted(starts_s, times_s, side="right") - 1, 0)
+    labels = [most_probable(heard[i][2]) for i in index]
+    peaks = np.maximum(np.array(analysis.envelope), 1 / height) * height
+    x = left + width * (np.arange(n) + 0.12) / n
+    boxes = [
+        (float(x0), bottom + (height - peak) / 2, 0.76 * width / n, float(peak))
+        for x0, peak in zip(x, peaks, strict=True)
+    ]
+    sheet.boxes(boxes, [EMOTIONS[name].colour for name in labels])
+    _time_axis(sheet, box, analysis.duration_s)
+    _vertical_axis(sheet, box, ((0, "−1"), (0.5, "0"), (1, "1")))
+    _title(sheet, box, "Waveform", sorted(set(labels), key=lambda name: -labels.count(name)))
+
+
+def draw_spectrogram(sheet: Sheet, box: Box, analysis: Analysis) -> None:
+    """Level of mel bands over time, dark where it is loud; 80 dB from white to black."""
+    spectrogram = _spectrogram(analysis)
+    colours = _ramp(INKS)[levels_of(spectrogram)]
+    _time_image(sheet, box, colours, analysis, spectrogram)
+    rows = [(band_of(hz) / spectrogram.n_mels, hz) for hz in SPECTROGRAM_HZ]
+    names = ((row, f"{hz} Hz" if hz < 1000 else f"{hz // 1000} kHz") for row, hz in rows)
+    _vertical_axis(sheet, box, names)
+    _title(sheet, box, "Mel spectrogram")
+    _scale(sheet, box, INKS, f"−{RANGE_DB:.0f} dB", "0 dB")
+
+
+def draw_mfcc(sheet: Sheet, box: Box, analysis: Analysis) -> None:
+    """Cepstral coefficients over time, each in standard deviations from its own mean."""
+    spectrogram = _spectrogram(analysis)
+    coefficients = mfcc(spectrogram, N_MFCC)
+    loud = levels_of(spectrogram).max(axis=0) > 255 * (1 - QUIET_DB / RANGE_DB)
+    if not loud.any():
+        loud[:] = True
+    mean = coefficients[:, loud].mean(axis=1, keepdims=True)
+    spread = np.maximum(coefficients[:, loud].std(axis=1, keepdims=True), 1e-3)
+    scores = np.where(loud, (coefficients - mean) / spread, 0.0)
+    levels = np.clip(127.5 * (scores / MFCC_RANGE_SD + 1), 0, 255).astype(np.uint8)
+    _time_image(sheet, box, _ramp(SIDES)[levels], analysis, spectrogram)
+    numbers = range(0, N_MFCC, 4)
+    _vertical_axis(sheet, box, (((n + 0.5) / N_MFCC, f"no. {n}") for n in numbers))
+    _title(sheet, box, "MFCC")
+    _scale(sheet, box, SIDES, f"−{MFCC_RANGE_SD} SD", f"+{MFCC_RANGE_SD}")
+
+
+def _spectrogram(analysis: Analysis) -> MelSpectrogram:
+    if analysis.spectrogram is None:
+        raise PictureUnavailable(
+            "This recording was analysed before spectrograms were kept, so there is none to draw. "
+            "Analyse the recording again to see it."
+        )
+    return analysis.spectrogram
+
+
+def _time_image(
+    sheet: Sheet, box: Box, colours: NDArray[np.uint8], analysis: Analysis, kept: MelSpectrogram
+) -> None:
+    """Rows of colours [shape=(rows, n_frames, 3)], the first one lowest."""
+    left, bottom, width, height = box
+    share = min(1.0, kept.n_frames * kept.frame_s / analysis.duration_s)
+    sheet.image((left, bottom, width * share, height), colours[::-1])
+    _time_axis(sheet, box, analysis.duration_s)
+
+
+def _time_axis(sheet: Sheet, box: Box, duration_s: float) -> None:
+    """At most seven round times under a chart, from 0 on."""
+    left, bottom, width, _ = box
+    choices = [(step * unit_s, unit, unit_s) for unit, unit_s, steps in STEPS for step in steps]
+    step_s, unit, unit_s = next(
+        (choice for choice in choices if duration_s <= MAX_STEPS * choice[0]), choices[-1]
+    )
+    times_s = np.arange(0, duration_s * (1 + 1e-6), step_s)
+    places = left + width * times_s / duration_s
+    sheet.boxes([(float(x) - 0.5, bottom - 7, 1, 5) for x in places], [QUIET] * len(places))
+    for x, time_s in zip(places, times_s, strict=True):
+        # A label under the very end would leave the sheet.
+        anchor = "end" if x > left + 0.97 * width else "middle"
+        sheet.text(x, bottom - 24, f"{time_s / unit_s:.3g} {unit}", anchor=anchor, colour=QUIET)
+
+
+def _vertical_axis(sheet: Sheet, box: Box, labels: Iterable[tuple[float, str]]) -> None:
+    """Labels on the left, at shares of the height."""
+    left, bottom, _, height = box
+    for share, label in labels:
+        y = bottom + share * height - 5.5
+        sheet.text(left - 8, y, label, anchor="end", colour=QUIET)
+
+
+def _title(sheet: Sheet, box: Box, title: str, emotions: Sequence[str] = ()) -> None:
+    """What it is, over the chart, and under that whose colours are whose."""
+    x, y = box[0], box[1] + box[3] + 13
+    for name in emotions:
+        sheet.boxes([(x, y - 1, 13, 13)], [EMOTIONS[name].colour])
+        sheet.text(x + 19, y, name.capitalize())
+        x += 7.6 * len(name) + 34
+    sheet.text(box[0], y + LEGEND_PX if emotions else y, title, bold=True)
+
+
+def _scale(sheet: Sheet, box: Box, colours: Sequence[str], low: str, high: str) -> None:
+    """Which colour is which level, over the chart on its right."""
+    right, y = box[0] + box[2], box[1] + box[3] + 13
+    sheet.text(right, y, high, anchor="end")
+    right -= 8.5 * len(high) + 8
+    sheet.image((right - 100, y, 100, 11), _ramp(tuple(colours))[np.newaxis])
+    sheet.text(right - 108, y, low, anchor="end")
+
+
+@cache
+def _ramp(colours: tuple[str, ...]) -> NDArray[np.uint8]:
+    """256 colours [shape=(256, 3)] through the given ones."""
+    stops = np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in colours])
+    place = np.linspace(0, len(stops) - 1, 256)
+    ramp = [np.interp(place, np.arange(len(stops)), channel) for channel in stops.T]
+    return np.round(np.stack(ramp, axis=1)).astype(np.uint8)

@@ -1,0 +1,1 @@
+"""From samples to emotions: model folders, classifiers, calibration, timelines."""

@@ -1,0 +1,264 @@
+"""The store of analyses: what was heard in recordings, by id, by file name and in lists."""
+
+import base64
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, Select, delete, func, insert, select
+
+from undertone.errors import AnalysisNotFound
+from undertone.file_names import display_name
+from undertone.prediction import Analysis
+from undertone.store.database import open_engine, reading, writing
+from undertone.store.listing import Cursor, Entry, Filter, Page, entry, query, row
+from undertone.store.schema import analyses, bring_up_to_date, documents
+
+ROWS_AT_A_TIME = 500  # so that nobody waits long for a lock, nor much memory is taken
+_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
+
+
+def _keep_nothing(ids: Sequence[str]) -> None:
+    """Forget nothing, for there is nothing else."""
+
+
+class History:
+    """Analyses in a database; safe under many threads and several processes.
+
+    Parameters
+    ----------
+    url : str
+        See `database.open_engine`. The tables are made, or brought up to date.
+    forget : callable, optional
+        Called with ids before their analyses are deleted for good: deletes what else is kept of
+        them. If it raises, the analyses stay.
+
+    Raises
+    ------
+    SettingsError
+        The URL cannot be used.
+    StoreError
+        The database cannot be reached or written, or is of a newer Undertone.
+    """
+
+    def __init__(self, url: str, forget: Callable[[Sequence[str]], None] = _keep_nothing) -> None:
+        self._engine = open_engine(url)
+        self._forget = forget
+        try:
+            bring_up_to_date(self._engine)
+        except Exception:
+            self.close()
+            raise
+
+    @property
+    def engine(self) -> Engine:
+        """The database, for those who store other things beside it."""
+        return self._engine
+
+    def add(
+        self, analysis: Analysis, together_with: Callable[[Connection, str], None] | None = None
+    ) -> None:
+        """Store an analysis; on return it is durable.
+
+        Parameters
+        ----------
+        analysis : Analysis
+        together_with : callable, optional
+            Takes the connection and the analysis's id, and writes more in the same transaction;
+            if it raises, nothing is stored.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be written.
+        """
+        document = analysis.to_dict()
+        spectrogram = document["spectrogram"]
+        packed = base64.b64decode(spectrogram.pop("levels")) if spectrogram else None
+        with writing(self._engine) as connection:
+            connection.execute(insert(analyses).values(row(analysis)))
+            connection.execute(
+                insert(documents).values(id=analysis.id, document=document, spectrogram=packed)
+            )
+            if together_with:
+                together_with(connection, analysis.id)
+
+    def get(self, analysis_id: str) -> Analysis:
+        """The analysis with this id.
+
+        Raises
+        ------
+        AnalysisNotFound
+            There is none.
+        StoreError
+            The database cannot be read.
+        """
+        if not _ID.fullmatch(analysis_id):
+            raise _not_found()
+        return self._one(select(documents).where(documents.c.id == analysis_id))
+
+    def newest_named(self, filename: str) -> Analysis:
+        """The newest analysis of a recording of this name, as the client gave it.
+
+        Raises
+        ------
+        AnalysisNotFound
+            There is none.
+        StoreError
+            The database cannot be read.
+        """
+        newest = (
+            select(analyses.c.id)
+            .where(analyses.c.filename == display_name(filename))
+            .order_by(analyses.c.created_at.desc(), analyses.c.id.desc())
+            .limit(1)
+        )
+        return self._one(select(documents).where(documents.c.id == newest.scalar_subquery()))
+
+    def page(
+        self,
+        wanted: Filter,
+        limit: int,
+        before: Cursor | None = None,
+        after: Cursor | None = None,
+    ) -> Page:
+        """Some lines of the list, the newest first.
+
+        Parameters
+        ----------
+        wanted : Filter
+        limit : int > 0
+            Longest length.
+        before, after : Cursor, optional
+            `older` or `newer` of another page; the newest lines if neither is given.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be read.
+        """
+        count = select(func.count()).select_from(analyses).where(*wanted.conditions())
+        with reading(self._engine) as connection:
+            rows = connection.execute(query(wanted, limit + 1, before, after)).all()
+            if after and len(rows) <= limit:  # the top is reached: a whole page from there
+                before, after = None, None
+                rows = connection.execute(query(wanted, limit + 1)).all()
+            total = connection.execute(count).scalar_one()
+        entries = [entry(each) for each in rows[:limit]]
+        if after:
+            entries.reverse()
+        is_more = len(rows) > limit
+        return Page(
+            tuple(entries),
+            total,
+            older=entries[-1].cursor if entries and (is_more or after) else None,
+            newer=entries[0].cursor if entries and (before or after) else None,
+        )
+
+    def entries(self, wanted: Filter) -> Iterator[Entry]:
+        """All lines of the list, the newest first, read as they are asked for.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be read.
+        """
+        before = None
+        while True:
+            with reading(self._engine) as connection:
+                rows = connection.execute(query(wanted, ROWS_AT_A_TIME, before)).all()
+            if not rows:
+                return
+            found = [entry(each) for each in rows]
+            yield from found
+            before = found[-1].cursor
+
+    def models(self) -> list[str]:
+        """Names of the models that have answered, in alphabetical order.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be read.
+        """
+        with reading(self._engine) as connection:
+            return sorted(connection.execute(select(analyses.c.model).distinct()).scalars())
+
+    def delete(self, analysis_id: str) -> None:
+        """Delete one analysis and all that is kept of it.
+
+        Raises
+        ------
+        AnalysisNotFound
+            There is none.
+        StoreError
+            The database cannot be written.
+        """
+        if not (_ID.fullmatch(analysis_id) and self._delete([analyses.c.id == analysis_id])):
+            raise _not_found()
+
+    def delete_all(self, wanted: Filter) -> int:
+        """Delete the wanted analyses and all that is kept of them; how many they were.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be written.
+        """
+        return self._delete(wanted.conditions())
+
+    def delete_older(self, moment: datetime) -> int:
+        """Delete all analyses from before a moment; how many they were.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be written.
+        """
+        return self._delete([analyses.c.created_at < moment])
+
+    def check_writable(self) -> None:
+        """Return if a row could be written now.
+
+        Raises
+        ------
+        StoreError
+            It could not.
+        """
+        # Takes the write lock and the right to write, and changes nothing.
+        with writing(self._engine) as connection:
+            connection.execute(delete(analyses).where(analyses.c.id == ""))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def _one(self, wanted: Select[Any]) -> Analysis:
+        with reading(self._engine) as connection:
+            found = connection.execute(wanted).one_or_none()
+        if found is None:
+            raise _not_found()
+        document = found.document
+        if document.get("spectrogram"):
+            document["spectrogram"]["levels"] = base64.b64encode(found.spectrogram)
+        return Analysis.from_dict(document)
+
+    def _delete(self, conditions: Sequence[ColumnElement[bool]]) -> int:
+        some = select(analyses.c.id).where(*conditions).limit(ROWS_AT_A_TIME)
+        n_deleted = 0
+        while True:
+            with writing(self._engine) as connection:
+                ids = connection.execute(some).scalars().all()
+                self._forget(ids)
+                deleted = connection.execute(delete(analyses).where(analyses.c.id.in_(ids)))
+            n_deleted += deleted.rowcount
+            if len(ids) < ROWS_AT_A_TIME:
+                return n_deleted
+
+
+def _not_found() -> AnalysisNotFound:
+    return AnalysisNotFound(
+        "There is no result at this address; it may have been deleted. "
+        "Analyse the recording again to get a new one."
+    )

@@ -1,0 +1,184 @@
+"""The tables, and how a database of any age is brought up to them.
+
+`analyses` holds what is listed, searched and filtered; `documents` all the rest, which lists never
+touch. `jobs`, `job_items` and `webhooks` are what `undertone.jobs` works on. A change of the tables
+is a new file in `migrations/versions/`.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    DateTime,
+    Engine,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    insert,
+    inspect,
+    select,
+)
+from sqlalchemy.types import TypeDecorator
+
+from undertone.errors import StoreError
+from undertone.store.database import reading, writing
+
+HEAD = "0003"  # the newest file in migrations/versions/
+# The version of a database that was made before there were migrations.
+FIRST = "0001"
+_MIGRATION_LOCK = 0x756E646572  # any number that others do not use
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment, in UTC on the way in and on the way out; SQLite has no time zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """The moment in UTC."""
+        return value and value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """The moment in UTC, whatever the server's time zone."""
+        return value and (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC))
+
+
+metadata = MetaData()
+analyses = Table(
+    "analyses",
+    metadata,
+    Column("id", String(64)),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("filename", String, nullable=False),
+    Column("search_key", String, nullable=False),
+    Column("label", String(32), nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("uncertain", Boolean, nullable=False),
+    Column("probabilities", JSON, nullable=False),
+    Column("sentiment_score", Float, nullable=False),
+    Column("model", String, nullable=False),
+    Column("model_id", String, nullable=False),
+    Column("duration_s", Float, nullable=False),
+    Column("strip", JSON, nullable=False),
+    PrimaryKeyConstraint("id", name="pk_analyses"),
+    # All that is filtered by, in the order of the list: rows that do not match are never visited.
+    Index("ix_analyses_listed", "created_at", "id", "label", "model", "uncertain", "search_key"),
+    Index("ix_analyses_named", "filename", "created_at"),
+)
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", String(64), ForeignKey("analyses.id", ondelete="CASCADE")),
+    Column("document", JSON, nullable=False),
+    Column("spectrogram", LargeBinary),
+    PrimaryKeyConstraint("id", name="pk_documents"),
+)
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(64)),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("finished_at", UtcDateTime),
+    Column("state", String(16), nullable=False),
+    Column("model", String, nullable=False),
+    Column("n_labels", Integer, nullable=False),
+    PrimaryKeyConstraint("id", name="pk_jobs"),
+    Index("ix_jobs_listed", "created_at", "id"),
+)
+job_items = Table(
+    "job_items",
+    metadata,
+    Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE")),
+    Column("number", Integer),
+    Column("filename", String, nullable=False),
+    Column("n_bytes", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("turn_at", UtcDateTime, nullable=False),
+    Column("progress", Float, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("claim", String(32)),
+    Column("lease_until", UtcDateTime),
+    # Who deletes an analysis deletes all that is known of the recording.
+    Column("analysis_id", String(64), ForeignKey("analyses.id", ondelete="CASCADE")),
+    Column("error", JSON(none_as_null=True)),
+    PrimaryKeyConstraint("job_id", "number", name="pk_job_items"),
+    Index("ix_job_items_turns", "state", "turn_at"),
+    Index("ix_job_items_analysis", "analysis_id"),
+)
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE")),
+    Column("url", String, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("due_at", UtcDateTime),
+    Column("attempts", Integer, nullable=False),
+    Column("problem", String, nullable=False),
+    PrimaryKeyConstraint("job_id", name="pk_webhooks"),
+    Index("ix_webhooks_due", "state", "due_at"),
+)
+_version = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
+
+
+def bring_up_to_date(engine: Engine) -> None:
+    """Make the tables, or change older ones; when several processes come at once, one does it.
+
+    Raises
+    ------
+    StoreError
+        The database cannot be reached or written, or is of a newer Undertone.
+    """
+    with reading(engine) as connection:
+        if _current(connection) == HEAD:
+            return
+    with writing(engine) as connection:
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+        current = _current(connection)
+        if current is None:
+            metadata.create_all(connection)
+            _version.create(connection)
+            connection.execute(insert(_version).values(version_num=HEAD))
+        elif current != HEAD:
+            _migrate(connection, current)
+
+
+def _current(connection: Connection) -> str | None:
+    """The version of the database; None where it has no tables yet."""
+    if inspect(connection).has_table(_version.name):
+        return connection.execute(select(_version.c.version_num)).scalar_one_or_none()
+    return FIRST if inspect(connection).has_table(analyses.name) else None
+
+
+def _migrate(connection: Connection, current: str) -> None:
+    # Slow to import: what is new, or of today, does without.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config(attributes={"connection": connection})
+    folder = str(Path(__file__).parent / "migrations")
+    config.set_main_option("script_location", folder.replace("%", "%%"))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if current not in known:
+        raise StoreError(
+            f"The history was last used by a newer Undertone (version {current} of its tables; "
+            f"this one knows {HEAD}). Update Undertone, or give it another database."
+        )
+    command.stamp(config, current)
+    command.upgrade(config, HEAD)

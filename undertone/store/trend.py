@@ -1,0 +1,71 @@
+"""What was heard day by day."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from sqlalchemy import ColumnElement, Engine, func, select
+
+from undertone.emotions import EMOTIONS
+from undertone.store.database import reading
+from undertone.store.listing import Filter
+from undertone.store.schema import analyses
+
+DAYS = 30
+
+
+@dataclass(frozen=True)
+class Day:
+    """What was heard on one day, in UTC.
+
+    Attributes
+    ----------
+    day : date
+    counts : dict of str to int
+        Emotion to the number of recordings it was heard in, in the order of `EMOTIONS`; empty
+        where there are none.
+    """
+
+    day: date
+    counts: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        """Number of recordings."""
+        return sum(self.counts.values())
+
+
+def trend(engine: Engine, wanted: Filter) -> list[Day]:
+    """The days up to the newest wanted analysis, at most `DAYS` and none before the oldest.
+
+    Raises
+    ------
+    StoreError
+        The database cannot be read.
+    """
+    table, conditions = analyses.c, wanted.conditions()
+    # SQLite keeps moments in UTC and knows no other time.
+    in_utc: ColumnElement[datetime] = table.created_at
+    if engine.dialect.name == "postgresql":
+        in_utc = func.timezone("UTC", table.created_at)
+    on = func.date(in_utc)
+    with reading(engine) as connection:
+        newest = connection.execute(select(func.max(table.created_at)).where(*conditions)).scalar()
+        if newest is None:
+            return []
+        last = newest.date()
+        since = datetime.combine(last - timedelta(days=DAYS - 1), time.min, UTC)
+        rows = connection.execute(
+            select(on, table.label, func.count())
+            .where(*conditions, table.created_at >= since)
+            .group_by(on, table.label)
+        ).all()
+    found: dict[date, dict[str, int]] = {}
+    for on_day, label, count in rows:
+        found.setdefault(date.fromisoformat(str(on_day)), {})[label] = count
+    first = min(found)
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    return [Day(day, _in_order(found.get(day, {}))) for day in days]
+
+
+def _in_order(counts: dict[str, int]) -> dict[str, int]:
+    return {name: counts[name] for name in EMOTIONS if name in counts}

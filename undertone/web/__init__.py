@@ -1,0 +1,1 @@
+"""The web: what requests hold, what answers say, who may ask."""

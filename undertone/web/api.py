@@ -1,0 +1,142 @@
+"""The JSON endpoints: a thin table of calls over one analysis."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import get_type_hints
+
+from flask import Blueprint, current_app
+from pydantic import BaseModel
+
+from undertone.emotions import DEFAULT_LABEL_SET
+from undertone.errors import (
+    AudioError,
+    BadRequest,
+    Busy,
+    CrossSite,
+    DecoderDied,
+    EmptyFile,
+    FileTooLarge,
+    MissingFile,
+    ModelNotInstalled,
+    NoSpeech,
+    NotAudio,
+    NotBase64,
+    NotJson,
+    RecordingSilent,
+    RecordingTooLong,
+    RecordingTooShort,
+    StoreError,
+    UndertoneError,
+    UnknownLabels,
+    UnknownModel,
+)
+from undertone.web import shapes
+from undertone.web.capacity import Turns
+from undertone.web.openapi import Answers, spec
+from undertone.web.request import analyse, given
+from undertone.web.request_models import (
+    AudioForm,
+    AudioJson,
+    Choice,
+    FileForm,
+    LabelChoice,
+    ModelTypeForm,
+    Recorded,
+)
+
+bp = Blueprint("api", __name__)
+
+
+@bp.before_request
+def refuse_early() -> None:
+    """Say no before the recording is read, where it is going to be no."""
+    turns: Turns = current_app.extensions["undertone.turns"]
+    turns.check()
+
+
+@dataclass(frozen=True)
+class Call:
+    """One way to have a recording analysed.
+
+    Attributes
+    ----------
+    path : str
+    body : type of Recorded
+        Where in the request the recording is.
+    shape : callable
+        Analyses (as many as the body asks models) to the answer.
+    n_labels : {7, 8, 6}
+        Set of emotions where none is asked for.
+    """
+
+    path: str
+    body: type[Recorded]
+    shape: Callable[..., BaseModel]
+    n_labels: int = DEFAULT_LABEL_SET
+
+    def view(self) -> BaseModel:
+        """Answer the current request."""
+        query = given().query
+        body = given().form or given().json
+        if body is None:  # it came as another type than this call takes
+            raise self.body.missing()
+        return self.shape(*analyse(body, query, self.n_labels))
+
+
+CALLS = (
+    Call("/upload", FileForm, shapes.upload),
+    Call("/predict", FileForm, shapes.predict),
+    Call("/api/predict", FileForm, shapes.api_predict),
+    Call("/record", AudioJson, shapes.predict),
+    Call("/analyze", FileForm, shapes.analyze, n_labels=8),
+    Call("/classify_audio", ModelTypeForm, shapes.classify_audio, n_labels=8),
+    Call("/classify_audio_both", AudioForm, shapes.classify_audio_both, n_labels=8),
+)
+
+RECORDING_ERRORS: tuple[type[UndertoneError], ...] = (
+    BadRequest,
+    CrossSite,
+    MissingFile,
+    UnknownLabels,
+    FileTooLarge,
+    RecordingTooLong,
+    NotAudio,
+    AudioError,
+    EmptyFile,
+    RecordingTooShort,
+    RecordingSilent,
+    NoSpeech,
+    StoreError,
+    DecoderDied,
+    Busy,
+)
+
+
+def _add(call: Call) -> None:
+    """Register a call's view, described by its shape and its body."""
+
+    def view() -> BaseModel:
+        return call.view()
+
+    name = call.path.strip("/").replace("/", "_")
+    view.__doc__ = call.shape.__doc__
+    as_json = issubclass(call.body, AudioJson)
+    may_choose = issubclass(call.body, Choice)
+    described = spec.validate(
+        query=Choice if may_choose else LabelChoice,
+        json=call.body if as_json else None,
+        form=None if as_json else call.body,
+        resp=Answers(
+            get_type_hints(call.shape)["return"],
+            *RECORDING_ERRORS,
+            *((NotJson, NotBase64) if as_json else ()),
+            *((UnknownModel,) if may_choose else (ModelNotInstalled,)),
+        ),
+        tags=["Recordings"],
+        operation_id=name,
+    )
+    bp.add_url_rule(call.path, name, described(view), methods=["POST"])
+
+
+for _call in CALLS:
+    _add(_call)

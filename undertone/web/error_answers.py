@@ -1,0 +1,72 @@
+"""Errors as answers, always of one shape: ours, those of libraries, and those nobody thought of."""
+
+import logging
+
+from flask import Flask, Response, g, jsonify, render_template, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import TooManyRequests as LimitExceeded
+
+from undertone.errors import BadRequest, KeyNeeded, UndertoneError
+from undertone.web import access, logs
+from undertone.web.request import too_large, wants_html
+
+logger = logging.getLogger("undertone")
+
+
+def answer_errors(app: Flask) -> None:
+    """Have every error answered in the one shape: JSON, or a page for a browser."""
+
+    def answer(error: UndertoneError) -> Response:
+        g.error_code = error.code
+        html = wants_html()
+        body = render_template("error.html", error=error) if html else jsonify(error.to_dict())
+        response = app.make_response((body, error.status))
+        if error.retry_after_s is not None:
+            response.headers["Retry-After"] = str(error.retry_after_s)
+        if isinstance(error, KeyNeeded):
+            for challenge in access.challenges():
+                response.headers.add("WWW-Authenticate", challenge)
+        return response
+
+    @app.errorhandler(UndertoneError)
+    def known(error: UndertoneError) -> Response:
+        if error.status >= 500 and error.retry_after_s is None:
+            logger.error("%s", error.code, exc_info=error)
+        return answer(error)
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> Response:
+        response = answer(_from_http(app, error))
+        # Such as Allow with 405; what describes Flask's own body does not describe ours.
+        for name, value in error.get_headers():
+            if name not in ("Content-Type", "Content-Length"):
+                response.headers[name] = value
+        return response
+
+    @app.errorhandler(Exception)
+    def unknown(error: Exception) -> Response:
+        # The reason may hold paths or data: it goes to the log, the client gets its number.
+        logger.error("unknown error", exc_info=error)
+        return answer(
+            UndertoneError(
+                "Something went wrong here, not with your recording "
+                f"(error {logs.request_id()}). Please try again."
+            )
+        )
+
+
+def _from_http(app: Flask, error: HTTPException) -> UndertoneError:
+    """An error of a library's own in the house's shape."""
+    if isinstance(error, RequestEntityTooLarge):
+        return too_large(app.config["SETTINGS"].max_upload_bytes)
+    if isinstance(error, LimitExceeded):
+        return access.too_many_requests(app)
+    messages = {
+        404: "There is nothing at this address.",
+        405: f"{request.method} is not possible at this address.",
+    }
+    status = error.code or 500
+    told = BadRequest(messages.get(status, error.description or error.name))
+    told.status = status
+    told.code = error.name.lower().replace(" ", "-").replace("'", "")
+    return told

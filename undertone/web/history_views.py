@@ -1,0 +1,174 @@
+"""The history: its page, its JSON, its files; deleting, and playing what is kept."""
+
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+from flask import (
+    Blueprint,
+    Response,
+    make_response,
+    redirect,
+    render_template,
+    send_file,
+    url_for,
+)
+from werkzeug.wrappers import Response as BaseResponse
+
+from undertone.errors import AnalysisNotFound, BadRequest, CrossSite, RecordingNotKept, StoreError
+from undertone.sound.audio_kinds import HEAD_BYTES, extension, media_type
+from undertone.store.exports import as_csv, begun
+from undertone.store.trend import trend
+from undertone.web.history_models import (
+    DeletedAnswer,
+    HistoryAnswer,
+    HistoryEntry,
+    HistoryQuery,
+    Wanted,
+    WantedGone,
+    WholeHistoryAnswer,
+)
+from undertone.web.openapi import Answers, spec
+from undertone.web.request import analyzer, download, given, read_form, recording_url, wants_html
+
+bp = Blueprint("history", __name__)
+
+
+@bp.get("/history")
+@spec.validate(
+    query=HistoryQuery,
+    resp=Answers(HistoryAnswer, BadRequest, StoreError),
+    tags=["History"],
+    operation_id="history",
+)
+def show() -> HistoryAnswer | Response:
+    """Analyses, the newest first."""
+    query: HistoryQuery = given().query
+    history = analyzer().history
+    page = history.page(query.filter, query.limit, **query.place)
+
+    older = url_for(".show", **query.at(before=page.older)) if page.older else None
+    newer = url_for(".show", **query.at(after=page.newer)) if page.newer else None
+    if not wants_html():
+        entries = [HistoryEntry.of(entry, recording_url) for entry in page.entries]
+        return HistoryAnswer(history=entries, total=page.total, next=older, previous=newer)
+    return make_response(
+        render_template(
+            "history.html",
+            page=page,
+            query=query,
+            older=older,
+            newer=newer,
+            models=history.models(),
+            trend=[] if query.place else trend(history.engine, query.filter),
+        )
+    )
+
+
+@bp.get("/history.csv")
+@spec.validate(
+    query=Wanted,
+    resp=Answers("text/csv", BadRequest, StoreError),
+    tags=["History"],
+    operation_id="history_csv",
+)
+def export_csv() -> Response:
+    """All wanted analyses as a table."""
+    entries = begun(analyzer().history.entries(given().query.filter))
+    return download(as_csv(entries), "text/csv", "undertone-history.csv")
+
+
+@bp.get("/history.json")
+@spec.validate(
+    query=Wanted,
+    resp=Answers(WholeHistoryAnswer, BadRequest, StoreError),
+    tags=["History"],
+    operation_id="history_json",
+)
+def export_json() -> Response:
+    """All wanted analyses."""
+    entries = begun(analyzer().history.entries(given().query.filter))
+
+    def lines() -> Iterator[str]:
+        comma = '{"history": [\n'
+        for entry in entries:
+            yield comma + HistoryEntry.of(entry, recording_url).model_dump_json()
+            comma = ",\n"
+        yield "\n]}\n" if comma == ",\n" else '{"history": []}\n'
+
+    return download(lines(), "application/json", "undertone-history.json")
+
+
+@bp.delete("/history")
+@spec.validate(
+    query=WantedGone,
+    resp=Answers(DeletedAnswer, BadRequest, CrossSite, StoreError),
+    tags=["History"],
+    operation_id="delete_history",
+)
+def delete_all() -> DeletedAnswer:
+    """Delete all wanted analyses for good, and what is kept of their recordings."""
+    return DeletedAnswer(deleted=analyzer().history.delete_all(given().query.filter))
+
+
+@bp.delete("/results/<analysis_id>")
+@spec.validate(
+    resp=Answers(DeletedAnswer, AnalysisNotFound, CrossSite, StoreError),
+    tags=["History"],
+    operation_id="delete_result",
+)
+def delete_result(analysis_id: str) -> DeletedAnswer:
+    """Delete one analysis for good, and what is kept of its recording."""
+    analyzer().history.delete(analysis_id)
+    return DeletedAnswer(deleted=1)
+
+
+@bp.post("/history/delete")
+def delete_all_form() -> BaseResponse:
+    """Delete what the page's form says, and show what is left."""
+    wanted = read_form(WantedGone)
+    analyzer().history.delete_all(wanted.filter)
+    return redirect(url_for(".show"), 303)
+
+
+@bp.post("/results/<analysis_id>/delete")
+def delete_result_form(analysis_id: str) -> BaseResponse:
+    """Delete one analysis, and show the place in the list that the form came from."""
+    query = read_form(HistoryQuery)
+    analyzer().history.delete(analysis_id)
+    return redirect(url_for(".show", **query.at(**query.place)), 303)
+
+
+@bp.get("/recordings/<analysis_id>")
+@spec.validate(
+    resp=Answers("audio/*", AnalysisNotFound, RecordingNotKept, StoreError),
+    tags=["History"],
+    operation_id="recording",
+)
+def recording(analysis_id: str) -> Response:
+    """The recording itself, where it is kept."""
+    analysis = analyzer().history.get(analysis_id)
+    source = analyzer().recordings.source(analysis_id)
+    try:
+        if source is None:
+            raise FileNotFoundError
+        head = _head(source)
+        # The name's own ending may claim anything.
+        stem = analysis.filename.rpartition(".")[0] or analysis.filename
+        response = send_file(
+            source, media_type(head), download_name=f"{stem}.{extension(head)}", conditional=True
+        )
+    except FileNotFoundError:
+        raise RecordingNotKept(
+            "This recording is not kept, or not any more; only what was heard in it is."
+        ) from None
+    response.cache_control.private = True
+    return response
+
+
+def _head(source: Path | BytesIO) -> bytes:
+    """The first bytes of a recording."""
+    if isinstance(source, BytesIO):
+        return bytes(source.getbuffer()[:HEAD_BYTES])
+    with source.open("rb") as file:
+        return file.read(HEAD_BYTES)

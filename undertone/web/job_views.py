@@ -1,0 +1,257 @@
+"""The calls about jobs, for programs and as pages."""
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, cast
+
+from flask import (
+    Blueprint,
+    current_app,
+    g,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.wrappers import Response
+
+from undertone.emotions import DEFAULT_LABEL_SET
+from undertone.errors import (
+    BadRequest,
+    JobNotFound,
+    JobTooLarge,
+    MissingFile,
+    NoResults,
+    QueueFull,
+    StoreError,
+    TooManyFiles,
+    UnknownLabels,
+    UnknownModel,
+    WebhookRefused,
+)
+from undertone.jobs import results
+from undertone.jobs.desk import Desk
+from undertone.jobs.job import Job
+from undertone.store.exports import begun
+from undertone.store.listing import Cursor
+from undertone.store.waiting import Draft, Upload
+from undertone.web.job_models import JobAnswer, JobForm, JobResults, JobsAnswer, JobsQuery
+from undertone.web.openapi import Answers, spec
+from undertone.web.request import (
+    InMemoryRequest,
+    analyzer,
+    download,
+    download_bytes,
+    given,
+    too_large,
+    wants_html,
+)
+from undertone.web.request_models import Choice
+
+View = Callable[..., Any]
+# Room for the form's other fields; werkzeug also counts what it has read of a file and not yet
+# passed on, some 64 kB.
+FIELDS_BYTES = 512 * 1024
+bp = Blueprint("jobs", __name__)
+
+
+def desk() -> Desk:
+    """The application's desk."""
+    found: Desk = current_app.extensions["undertone.jobs"]
+    return found
+
+
+def _into_files(view: View) -> View:
+    """Let the recordings of a request go to where jobs' wait, before the view reads any of it."""
+
+    @wraps(view)
+    def receiving(**arguments: Any) -> Any:
+        settings = current_app.config["SETTINGS"]
+        draft = desk().draft(g.body.let_go)
+        try:
+            incoming = cast(InMemoryRequest, request)
+            incoming.open_upload = draft.open
+            incoming.max_content_length = settings.max_job_bytes + FIELDS_BYTES
+            incoming.max_form_memory_size = FIELDS_BYTES
+            incoming.max_form_parts = settings.job_files + 100
+            return view(draft=draft, **arguments)
+        except RequestEntityTooLarge:
+            draft.discard()
+            raise JobTooLarge(
+                f"The recordings are larger than {settings.job_mb:g} MiB together, or too many; "
+                "send them as several jobs."
+            ) from None
+        except BaseException:
+            draft.discard()
+            raise
+
+    return receiving
+
+
+@bp.post("/jobs")
+@_into_files
+@spec.validate(
+    query=Choice,
+    form=JobForm,
+    resp=Answers(
+        JobAnswer, BadRequest, MissingFile, UnknownModel, UnknownLabels, WebhookRefused,
+        TooManyFiles, JobTooLarge, QueueFull, StoreError, status=202,
+    ),
+    tags=["Jobs"],
+    operation_id="add_job",
+)  # fmt: skip
+def add(draft: Draft) -> Response:
+    """Take one recording or many, to be analysed in the background."""
+    form, query = given().form, given().query
+    if form is None:  # it came as another type
+        raise JobForm.missing()
+    uploads = [(file.filename or "recording", file.stream) for file in form.file]
+    job = _submit(draft, uploads, query, form, form.webhook)
+    if wants_html():
+        return redirect(url_for("jobs.show", job_id=job.id), 303)
+    response = _answer(job)
+    response.status_code = 202
+    response.headers["Location"] = url_for("jobs.show", job_id=job.id)
+    return response
+
+
+def add_chosen() -> Job | None:
+    """The job of the page's form, sent without a script; None unless several files were chosen.
+
+    Raises
+    ------
+    UndertoneError
+        As for `add`.
+    """
+    try:
+        files = [file for file in request.files.getlist("file") if file.filename]
+    except RequestEntityTooLarge:
+        return None  # who takes it for one recording says how large it may be
+    if len(files) < 2:
+        return None
+    draft = desk().draft()
+    try:
+        uploads = []
+        for file in files:
+            upload = draft.open()
+            upload.write(file.read())
+            uploads.append((str(file.filename), upload))
+        query, form = (Choice.model_validate(d.to_dict()) for d in (request.args, request.form))
+        return _submit(draft, uploads, query, form)
+    except BaseException:
+        draft.discard()
+        raise
+
+
+def _submit(
+    draft: Draft,
+    uploads: Sequence[tuple[str, Upload]],
+    query: Choice,
+    form: Choice,
+    webhook: str = "",
+) -> Job:
+    return desk().submit(
+        draft,
+        uploads,
+        analyzer().choose(query.model or form.model),
+        query.labels or form.labels or DEFAULT_LABEL_SET,
+        webhook,
+        too_large(current_app.config["SETTINGS"].max_upload_bytes),
+    )
+
+
+@bp.get("/jobs")
+@spec.validate(
+    query=JobsQuery,
+    resp=Answers(JobsAnswer, BadRequest, StoreError),
+    tags=["Jobs"],
+    operation_id="list_jobs",
+)
+def listed() -> Response:
+    """All jobs, the newest first."""
+    query = given().query
+    page = desk().jobs.page(query.limit, Cursor.parse(query.before) if query.before else None)
+    return jsonify(
+        {
+            "jobs": [job.summary() for job in page.jobs],
+            "total": page.total,
+            "next": str(page.older) if page.older else None,
+        }
+    )
+
+
+@bp.get("/jobs/<job_id>")
+@spec.validate(
+    resp=Answers(JobAnswer, JobNotFound, StoreError), tags=["Jobs"], operation_id="show_job"
+)
+def show(job_id: str) -> Response:
+    """How far a job is, and what is known of its recordings so far."""
+    job = desk().look(job_id)
+    if wants_html():
+        return make_response(render_template("job.html", job=job))
+    return _answer(job)
+
+
+@bp.get("/jobs/<job_id>/results.json")
+@spec.validate(
+    resp=Answers(JobResults, JobNotFound, StoreError), tags=["Jobs"], operation_id="job_json"
+)
+def results_json(job_id: str) -> Response:
+    """The job with all that was heard in each of its recordings so far."""
+    lines = results.as_json(desk().look(job_id), analyzer().history)
+    return download(begun(lines), "application/json", "undertone-job.json")
+
+
+@bp.get("/jobs/<job_id>/results.csv")
+@spec.validate(
+    resp=Answers("text/csv", JobNotFound, StoreError), tags=["Jobs"], operation_id="job_csv"
+)
+def results_csv(job_id: str) -> Response:
+    """A table with a line for each recording of the job."""
+    lines = results.as_csv(desk().look(job_id), analyzer().history)
+    return download(begun(lines), "text/csv", "undertone-job.csv")
+
+
+@bp.get("/jobs/<job_id>/reports.zip")
+@spec.validate(
+    resp=Answers("application/zip", JobNotFound, NoResults, StoreError),
+    tags=["Jobs"],
+    operation_id="job_reports",
+)
+def reports(job_id: str) -> Response:
+    """An archive with a report as PDF on each recording that was heard so far."""
+    parts = results.as_zip(desk().look(job_id), analyzer().history, analyzer().recognizers)
+    return download_bytes(begun(parts), "application/zip", "undertone-reports.zip")
+
+
+@bp.post("/jobs/<job_id>/cancel")
+@spec.validate(
+    resp=Answers(JobAnswer, JobNotFound, StoreError), tags=["Jobs"], operation_id="cancel_job"
+)
+def cancel(job_id: str) -> Response:
+    """End what is unfinished; results that are there stay."""
+    job = desk().cancel(job_id)
+    if wants_html():
+        return redirect(url_for("jobs.show", job_id=job.id), 303)
+    return _answer(job)
+
+
+@bp.delete("/jobs/<job_id>")
+@spec.validate(
+    resp=Answers(None, JobNotFound, StoreError, status=204),
+    tags=["Jobs"],
+    operation_id="delete_job",
+)
+def delete(job_id: str) -> Response:
+    """Cancel a job and delete it; its results stay in the history."""
+    desk().delete(job_id)
+    return current_app.response_class(status=204)
+
+
+def _answer(job: Job) -> Response:
+    response = jsonify(job.to_dict())
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,225 @@
+"""Live: a WebSocket that takes a voice as it is spoken and says what is heard in it.
+
+docs/live.md describes the conversation. The rule: nothing of it is kept, and nothing in it grows
+with its length.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Semaphore
+from time import monotonic
+from typing import Literal, NoReturn
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, current_app, render_template, request
+from pydantic import BaseModel, ValidationError
+
+from undertone.emotions import DEFAULT_LABEL_SET, EMOTIONS, in_set
+from undertone.errors import (
+    BadRequest,
+    Busy,
+    ForeignOrigin,
+    LiveIdle,
+    ServerStopping,
+    TooManyLiveSessions,
+    UndertoneError,
+    UpgradeRequired,
+)
+from undertone.recognition.ear import STEP_S, WINDOW_S, Ear, SampleFormat
+from undertone.web.capacity import Turns
+from undertone.web.request import analyzer, wished_model
+from undertone.web.request_models import LabelSet
+from undertone.web.websocket import Closed, WebSocket
+
+logger = logging.getLogger("undertone")
+bp = Blueprint("live", __name__)
+
+HELLO_LIMIT_S = 10.0
+IDLE_LIMIT_S = 60.0
+TURN_S = 1.0  # how soon a session sees that it has to end
+# Of sound that has come while an answer was worked out, no more than this is taken before the
+# next: who sends without end gets answers all the same.
+CATCH_UP_S = 60.0
+BUSY_LIMIT_S = 30.0  # without a turn: then the other side had better come back later
+CLOSE_CODES = {TooManyLiveSessions: 1013, Busy: 1013, ServerStopping: 1001}  # others: 1008
+
+
+class LiveSessions:
+    """Those that are going on, of which there may be only so many.
+
+    Parameters
+    ----------
+    limit : int
+        How many at a time.
+
+    Attributes
+    ----------
+    is_stopping : callable
+        Whether the server is about to end; who serves puts its own there.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.is_stopping: Callable[[], bool] = lambda: False
+        self._free = Semaphore(limit)
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """A session, for as long as the block lasts.
+
+        Raises
+        ------
+        TooManyLiveSessions
+            All are taken.
+        """
+        if not self._free.acquire(blocking=False):
+            raise TooManyLiveSessions(
+                f"All {self.limit} live sessions of this server are taken; "
+                "try again in a little while, or send a recording."
+            )
+        try:
+            yield
+        finally:
+            self._free.release()
+
+
+class Hello(BaseModel):
+    """The first message: what is going to be sent, and who is to listen."""
+
+    type: Literal["hello"]
+    rate: int = 16_000
+    format: SampleFormat = "int16"
+    model: str | None = None
+    labels: LabelSet = None
+
+
+class _Carried(Response):
+    """What a view returns when its connection has carried a WebSocket."""
+
+    def __call__(self, *_: object) -> NoReturn:
+        raise StopIteration  # gunicorn: close the connection, write nothing
+
+
+@bp.get("/listen")
+def page() -> str:
+    """Show the page that listens."""
+    return render_template(
+        "live.html",
+        emotions=[name for name in EMOTIONS if in_set(name, DEFAULT_LABEL_SET) == name],
+        models=list(analyzer().recognizers),
+        model=wished_model(),
+    )
+
+
+@bp.get("/live")
+def explain() -> NoReturn:
+    """Say what this address is for."""
+    raise UpgradeRequired("This address is for WebSockets; see docs/live.md.")
+
+
+@bp.get("/live", websocket=True)
+def live() -> Response:
+    """Listen for as long as somebody speaks."""
+    _check_origin()
+    with suppress(Closed):
+        _converse(WebSocket(request.environ))
+    return _Carried(status=101)
+
+
+def _converse(socket: WebSocket) -> None:
+    """Listen if there is room, and end with the reason."""
+    sessions: LiveSessions = current_app.extensions["undertone.live"]
+    try:
+        with sessions.one():
+            _listen(socket, sessions)
+    except Closed:
+        socket.close(1000, "")
+    except UndertoneError as error:
+        _end(socket, error, CLOSE_CODES.get(type(error), 1008))
+    except Exception as error:
+        logger.error("a live session", exc_info=error)
+        _end(socket, UndertoneError("Something went wrong here; please begin again."), 1011)
+
+
+def _listen(socket: WebSocket, sessions: LiveSessions) -> None:
+    """Hold the conversation until the other side ends it."""
+    turns: Turns = current_app.extensions["undertone.turns"]
+    ear = _greet(socket)
+    heard_at_s = had_turn_at_s = monotonic()
+    while not sessions.is_stopping():
+        is_due = ear.unanswered_s >= STEP_S
+        if not is_due:
+            had_turn_at_s = monotonic()
+        message = socket.receive(0.0 if is_due else TURN_S)
+        if isinstance(message, str):
+            raise BadRequest("After the hello only sound is taken, in binary messages.")
+        if message:
+            ear.add(message)
+            heard_at_s = monotonic()
+        if is_due and (message is None or ear.unanswered_s > CATCH_UP_S):
+            try:
+                with turns.taken(TURN_S):
+                    answer = ear.answer()
+            except Busy:  # meanwhile sound goes on, and the next answer is about the newest
+                if monotonic() - had_turn_at_s > BUSY_LIMIT_S:
+                    raise
+            else:
+                had_turn_at_s = monotonic()
+                socket.send(json.dumps(answer))
+        socket.keep_alive()
+        if monotonic() - heard_at_s > IDLE_LIMIT_S:
+            raise LiveIdle(f"No sound has come for {IDLE_LIMIT_S:g} s; connect again to go on.")
+    raise ServerStopping("The server is being stopped; connect again in a little while.")
+
+
+def _greet(socket: WebSocket) -> Ear:
+    """An ear for what the other side says it is going to send."""
+    message, until_s = None, monotonic() + HELLO_LIMIT_S
+    while message is None and monotonic() < until_s:
+        message = socket.receive(TURN_S)
+    hello = _read(message)
+    recognizer = analyzer().recognizer(hello.model)
+    n_labels = hello.labels or DEFAULT_LABEL_SET
+    ear = Ear(recognizer, n_labels, hello.rate, hello.format)
+    ready = {
+        "type": "ready",
+        **hello.model_dump(exclude={"type"}),
+        "model": recognizer.info.name,
+        "labels": n_labels,
+        "window_s": WINDOW_S,
+        "step_s": STEP_S,
+    }
+    socket.send(json.dumps(ready))
+    return ear
+
+
+def _read(message: str | bytes | None) -> Hello:
+    if not isinstance(message, str):
+        raise BadRequest('Begin with a text message: {"type": "hello", "rate": 16000}.')
+    try:
+        return Hello.model_validate_json(message)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "The first message"
+        raise BadRequest(f"{field} cannot be used: {first['msg'].lower()}.") from None
+
+
+def _end(socket: WebSocket, error: UndertoneError, code: int) -> None:
+    """Say why, and close."""
+    with suppress(Closed):
+        socket.send(json.dumps({"type": "error", **error.to_dict()}))
+        socket.close(code, error.code)
+
+
+def _check_origin() -> None:
+    """Refuse pages of other sites than this and those listed; browsers always say whose it is."""
+    origin = request.headers.get("Origin")
+    listed = {known.lower() for known in current_app.config["SETTINGS"].cors_origins}
+    if origin is None or origin.lower() in listed or urlsplit(origin).netloc == request.host:
+        return
+    raise ForeignOrigin(
+        f"A page of {origin[:80]!r} may not speak to this server; UNDERTONE_CORS_ORIGINS lists "
+        "those that may."
+    )

@@ -1,0 +1,175 @@
+"""What a model's description means, in words for people who choose one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from undertone.emotions import DEFAULT_LABEL_SET
+from undertone.messages import translatable as _
+from undertone.recognition.model_store import ModelInfo
+
+FAMILIES: Mapping[str, str] = {
+    "encoder": _(
+        "A neural network that has listened to many hours of speech (the first layers of OpenAI's "
+        "Whisper), and a small layer over it that has learnt to tell emotions apart. The most "
+        "accurate kind."
+    ),
+    "ensemble": _(
+        "Several hundred numbers about pitch, loudness, pace and timbre, judged by a random forest "
+        "and a support vector machine together: the field's classical way, and the easiest to "
+        "look into."
+    ),
+    "cnn": _(
+        "A small neural network that looks at the spectrogram as at a picture and was trained from "
+        "nothing, without any other speech."
+    ),
+}
+
+# Each says who is tested; a protocol's name in `ModelInfo.scores` begins with one of these.
+PROTOCOLS: Mapping[str, str] = {
+    "ravdess-emobox": _(
+        "RAVDESS in six parts by actor, as the EmoBox benchmark cuts it: each part is answered by "
+        "a model that has never heard its actors."
+    ),
+    "ravdess-luna": _(
+        "RAVDESS in five parts by actor, as Luna-Jiménez et al. cut it: each part is answered by a "
+        "model that has never heard its actors."
+    ),
+    "cremad-si": _(
+        "CREMA-D with 19 of its 91 actors set aside: they are answered by a model that has never "
+        "heard them."
+    ),
+    "leave-one-corpus-out": _(
+        "Each collection of recordings is answered by a model trained on all the others: other "
+        "actors, other rooms, partly another language."
+    ),
+}
+OTHER_PROTOCOL = _(
+    "Recordings are answered by a model that has never heard the people who speak in them."
+)
+
+# By the beginning of a picture's file name.
+PICTURES: Mapping[str, str] = {
+    "confusion": _("Which emotions are taken for which: rows are what was played."),
+    "reliability": _("Whether answers are right as often as they are sure: on the line they are."),
+    "risk": _("How many answers are wrong when only the surest are given."),
+    "history": _("How the training went."),
+}
+
+
+@dataclass(frozen=True)
+class CorpusWords:
+    """Name and licence of a collection of recordings."""
+
+    title: str
+    licence: str
+
+
+# As `training.corpus_names.CORPORA` has them, which the server must not need; a test compares.
+CORPORA: Mapping[str, CorpusWords] = {
+    "ravdess": CorpusWords("RAVDESS (speech)", "CC BY-NC-SA 4.0"),
+    "ravdess_song": CorpusWords("RAVDESS (song)", "CC BY-NC-SA 4.0"),
+    "crema_d": CorpusWords("CREMA-D", "ODbL 1.0 and DbCL 1.0"),
+    "tess": CorpusWords("TESS", "CC BY-NC-ND 4.0"),
+    "savee": CorpusWords("SAVEE", "free for research, on request"),
+    "emodb": CorpusWords("Berlin EmoDB", "CC0 1.0"),
+    "nemo": CorpusWords("nEMO", "CC BY-NC-SA 4.0"),
+    "emovo": CorpusWords("EMOVO", "free for research"),
+}
+OWN = CorpusWords(_("Own recordings"), _("as their owner says"))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One protocol's figures, ready to be shown.
+
+    Attributes
+    ----------
+    title : str
+        As in ``model.json``.
+    protocol : str
+        Who was tested, in a sentence.
+    scores : dict
+        What was measured.
+    labels : tuple of str
+        Emotions in the order of the confusion matrix.
+    confusion : tuple of tuple of float
+        Rows of played emotions, columns of answers; shares of each row.
+    more_pictures : tuple of str
+        File names of the pictures of this protocol, without the one of the confusion.
+    """
+
+    title: str
+    protocol: str
+    scores: dict[str, Any]
+    labels: tuple[str, ...]
+    confusion: tuple[tuple[float, ...], ...]
+    more_pictures: tuple[str, ...]
+
+
+def measured(info: ModelInfo, folder: Path) -> tuple[Measured, ...]:
+    """All protocols of a model, in the order of its description."""
+    return tuple(
+        Measured(
+            title=title,
+            protocol=next(
+                (text for name, text in PROTOCOLS.items() if title.startswith(name)),
+                OTHER_PROTOCOL,
+            ),
+            scores=scores,
+            labels=tuple(scores["recall"]),
+            confusion=tuple(
+                tuple(n / max(1, sum(row)) for n in row) for row in scores["confusion"]
+            ),
+            more_pictures=tuple(
+                name
+                for name in pictures(folder)
+                if _slug(title) in name and not name.startswith("confusion")
+            ),
+        )
+        for title, scores in info.scores.items()
+    )
+
+
+def headline(figures: Sequence[Measured]) -> Measured | None:
+    """The figures to show first: of the set of emotions that answers are given in, if there are."""
+    of_usual = (each for each in figures if len(each.labels) == DEFAULT_LABEL_SET)
+    return next(of_usual, figures[0] if figures else None)
+
+
+def overall_pictures(info: ModelInfo, folder: Path) -> list[str]:
+    """Pictures of no single protocol."""
+    slugs = [_slug(title) for title in info.scores]
+    return [name for name in pictures(folder) if not any(slug in name for slug in slugs)]
+
+
+def pictures(folder: Path) -> list[str]:
+    """File names of a model's pictures: the only files of its folder that are handed out."""
+    return sorted(path.name for path in folder.glob("*.png"))
+
+
+def corpus(name: str) -> CorpusWords:
+    """Title and licence of a corpus that a model was trained on."""
+    return CORPORA.get(name, OWN)
+
+
+def is_non_commercial(info: ModelInfo) -> bool:
+    """Whether a licence of the recordings forbids commercial use of what is made of them."""
+    return any("NC" in corpus(name).licence for name in info.trained_on)
+
+
+def size_mb(info: ModelInfo, folder: Path) -> float:
+    """Size of a model's files in MB."""
+    return sum((folder / name).stat().st_size for name in info.files) / 1e6
+
+
+def caption(file_name: str) -> str:
+    """What a model's picture shows."""
+    found = (text for start, text in PICTURES.items() if file_name.startswith(start))
+    return next(found, Path(file_name).stem)
+
+
+def _slug(title: str) -> str:
+    """As `training.model_card` names pictures."""
+    return title.replace(", ", "-").replace(" ", "-")

@@ -1,0 +1,44 @@
+"""Reports to download."""
+
+import io
+from pathlib import PurePath
+
+from flask import Blueprint, Response, send_file
+
+from undertone.errors import AnalysisNotFound, StoreError
+from undertone.prediction import Analysis
+from undertone.web.openapi import Answers, spec
+from undertone.web.request import analyzer
+
+bp = Blueprint("reports", __name__)
+
+
+@bp.get("/download-report/<filename>")
+@spec.validate(
+    resp=Answers("application/pdf", AnalysisNotFound, StoreError),
+    path_parameter_descriptions={"filename": "The recording's name, or an analysis's id."},
+    tags=["Results"],
+    operation_id="report",
+)
+def download(filename: str) -> Response:
+    """A report on the newest analysis of a recording of this name, or on that with this id."""
+    from undertone.drawing.report import report  # slow to import: no start should wait for it
+
+    analysis = _find(filename)
+    recognizer = analyzer().recognizers.get(analysis.prediction.model)
+    response = send_file(
+        io.BytesIO(report(analysis, recognizer.info if recognizer else None)),
+        "application/pdf",
+        as_attachment=True,
+        download_name=f"Undertone - {PurePath(analysis.filename).stem}.pdf",
+    )
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
+
+
+def _find(filename: str) -> Analysis:
+    history = analyzer().history
+    try:
+        return history.get(filename)
+    except AnalysisNotFound:
+        return history.newest_named(filename)

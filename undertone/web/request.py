@@ -1,0 +1,221 @@
+"""What every view needs of a request: the recording in it, and which answer is wanted."""
+
+import io
+from collections.abc import Callable, Iterable
+from typing import IO, Any, TypeVar
+
+from flask import (
+    Request,
+    Response,
+    after_this_request,
+    current_app,
+    request,
+    stream_with_context,
+    url_for,
+)
+from pydantic import BaseModel, ValidationError
+from spectree.utils import get_multidict_items
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from undertone.analysis import Analyzer
+from undertone.drawing.pictures import Pictures
+from undertone.emotions import DEFAULT_LABEL_SET
+from undertone.errors import FileTooLarge, ModelNotInstalled, NotJson
+from undertone.prediction import Analysis
+from undertone.store.exports import in_pieces
+from undertone.web.capacity import Turns
+from undertone.web.openapi import refusal
+from undertone.web.request_models import Choice, FileForm, LabelChoice, Recorded
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class InMemoryRequest(Request):
+    """A request whose uploaded files stay in memory, and whose JSON is read or refused.
+
+    Werkzeug puts files over 500 kB into the system's temporary folder; Undertone writes nothing
+    outside its data folder, and the size limit bounds the memory.
+
+    Attributes
+    ----------
+    open_upload : callable
+        Where each file goes; a view that takes more than memory should hold puts another here.
+    """
+
+    open_upload: Callable[[], IO[bytes]] = io.BytesIO
+
+    def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
+        """The body's JSON; one that cannot be read is an error, never the same as none."""
+        try:
+            return super().get_json(force, silent=False, cache=cache)
+        except RecursionError:
+            raise NotJson("The JSON is nested too deeply to be read.") from None
+
+    def on_json_loading_failed(self, e: ValueError | None) -> Any:
+        """Say what is wrong with the JSON; `e` is None where it does not claim to be any."""
+        if e is None:
+            what = self.mimetype or "no type at all"
+            raise NotJson(f"The body came as {what}; send JSON as application/json.")
+        raise NotJson(f"The body cannot be read as JSON: {str(e)[:100]}.") from e
+
+    def _get_file_stream(
+        self,
+        total_content_length: int | None,
+        content_type: str | None,
+        filename: str | None = None,
+        content_length: int | None = None,
+    ) -> IO[bytes]:
+        return self.open_upload()
+
+
+def recording_url(analysis_id: str) -> str | None:
+    """Where the recording of an analysis is played back; None where it is not kept."""
+    if not analyzer().recordings.is_kept(analysis_id):
+        return None
+    return url_for("history.recording", analysis_id=analysis_id)
+
+
+def room_for_base64() -> None:
+    """Let JSON be as long as the longest recording is in base64: four bytes for three."""
+    if request.is_json and request.max_content_length:
+        request.max_content_length = request.max_content_length * 4 // 3
+
+
+def given() -> Any:
+    """What `openapi.spec` has read of the current request: its ``query``, ``form`` and ``json``."""
+    return request.context  # type: ignore[attr-defined]
+
+
+def analyzer() -> Analyzer:
+    """The application's analyser."""
+    found: Analyzer = current_app.extensions["undertone"]
+    return found
+
+
+def wished_model() -> str:
+    """Name of the model that a page's address asks for; the default one if of none."""
+    wish = request.args.get("model", "")
+    return wish if wish in analyzer().recognizers else analyzer().default_model
+
+
+def picture(analysis: Analysis, kind: str) -> bytes:
+    """PNG of an analysis, drawn once however often it is asked for; see `charts.picture`."""
+    pictures: Pictures = current_app.extensions["undertone.pictures"]
+    return pictures.get(analysis, kind)
+
+
+def analyse(
+    body: Recorded, query: LabelChoice, n_labels: int = DEFAULT_LABEL_SET
+) -> list[Analysis]:
+    """What each model asked for hears in the recording of the current request.
+
+    Parameters
+    ----------
+    body : Recorded
+        Where the recording is, and the model and set of emotions asked for.
+    query : LabelChoice
+        The same from the address; it counts before the body.
+    n_labels : {7, 8, 6}
+        Set of emotions where none is asked for.
+
+    Raises
+    ------
+    FileTooLarge
+        The recording is over the limit.
+    ModelNotInstalled
+        The call itself names a model that is not there.
+    Busy
+        Too many are waiting already.
+    UndertoneError
+        Whatever `Analyzer.analyse` raises.
+    """
+    recording = body.recording
+    if len(recording.data) > (limit := current_app.config["SETTINGS"].max_upload_bytes):
+        raise too_large(limit)
+    n_labels = query.labels or body.labels or n_labels
+    models = _models(body, query)
+    turns: Turns = current_app.extensions["undertone.turns"]
+    with turns.taken():
+        return [analyzer().analyse(*recording, model, n_labels) for model in models]
+
+
+def _models(body: Recorded, query: LabelChoice) -> tuple[str | None, ...]:
+    """Names of the models that are to answer; None is the default one."""
+    for name in body.own_models:
+        if name not in analyzer().recognizers:
+            raise ModelNotInstalled(
+                f"This call is answered by the model {name!r}, which is not installed here. "
+                "Ask who runs this server, or use /upload."
+            )
+    chosen = [choice.model for choice in (query, body) if isinstance(choice, Choice)]
+    return body.own_models or (next(filter(None, chosen), None),)
+
+
+def analyse_page_form() -> Analysis:
+    """What the page's form asks for; a recording in ``file`` as for `FileForm`.
+
+    Raises
+    ------
+    UndertoneError
+        Whatever `analyse` raises.
+    """
+    try:
+        sent = _fields(request.form) | _fields(request.files)
+    except RequestEntityTooLarge:
+        raise too_large(current_app.config["SETTINGS"].max_upload_bytes) from None
+    return analyse(_read(FileForm, sent), _read(Choice, _fields(request.args)))[0]
+
+
+def read_form(model: type[T]) -> T:
+    """The fields of a page's form, read as `openapi.spec` reads those of programs.
+
+    Raises
+    ------
+    BadRequest
+        They do not fit the model.
+    """
+    return _read(model, _fields(request.form))
+
+
+def _read(model: type[T], sent: dict[str, Any]) -> T:
+    try:
+        return model.model_validate(sent)
+    except ValidationError as error:
+        raise refusal(error) from None
+
+
+def _fields(parameters: Any) -> dict[str, Any]:
+    # A list where a field came more than once.
+    return get_multidict_items(parameters)
+
+
+def too_large(limit_bytes: int) -> FileTooLarge:
+    """The error for a body over the limit."""
+    return FileTooLarge(
+        f"The file is larger than {limit_bytes / 1024 / 1024:g} MiB, the most accepted here; "
+        "cut the recording or send it in a compressed format."
+    )
+
+
+def download(lines: Iterable[str], kind: str, name: str) -> Response:
+    """A file of text that is sent as it is written, and kept by nobody on the way."""
+    return download_bytes(map(str.encode, in_pieces(lines)), f"{kind}; charset=utf-8", name)
+
+
+def download_bytes(parts: Iterable[bytes], kind: str, name: str) -> Response:
+    """As `download`, of whatever kind."""
+    response = Response(stream_with_context(iter(parts)), content_type=kind)
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+def wants_html() -> bool:
+    """Whether the client prefers a page: a browser does, a program that accepts anything not."""
+
+    @after_this_request
+    def tell_caches(response: Response) -> Response:
+        response.vary.add("Accept")
+        return response
+
+    return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"

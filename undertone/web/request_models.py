@@ -1,0 +1,204 @@
+"""What requests hold: the same classes read it, check it and describe it.
+
+The rule: what cannot be used is refused with an UndertoneError that says what to send; fields
+that nobody asks for are ignored.
+"""
+
+import base64
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, NamedTuple
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from werkzeug.datastructures import FileStorage
+
+from undertone.emotions import LABEL_SETS
+from undertone.errors import BadRequest, MissingFile, NotBase64, UnknownLabels
+from undertone.sound.audio_kinds import extension
+
+_DATA_URL_HEAD = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
+
+
+def _label_set(value: Any) -> int | None:
+    if value in (None, ""):
+        return None
+    if str(value) not in map(str, LABEL_SETS):
+        known = ", ".join(map(str, LABEL_SETS))
+        raise UnknownLabels(f"labels={str(value)[:20]!r} is not one of {known}.")
+    return int(value)
+
+
+def no_default(schema: dict[str, Any]) -> None:
+    """Leave out of the description a default that stands for: whatever the server's is."""
+    schema.pop("default", None)
+
+
+LabelSet = Annotated[
+    int | None,
+    BeforeValidator(_label_set),
+    WithJsonSchema({"type": "integer", "enum": list(LABEL_SETS)}),
+    Field(
+        description="How many emotions to choose from: 8, 7 (calm counts as neutral) or 6 "
+        "(without surprise too).",
+        json_schema_extra=no_default,
+    ),
+]
+ModelName = Annotated[
+    str,
+    Field(
+        description="Name of the model that answers, one of those in `/models/info`.",
+        json_schema_extra=no_default,
+    ),
+]
+UploadedFile = Annotated[
+    FileStorage,
+    WithJsonSchema({"type": "string", "format": "binary"}),
+    Field(description="The recording, of any usual kind: it is known by its bytes."),
+]
+
+
+class LabelChoice(BaseModel):
+    """The set of emotions asked for, if any."""
+
+    labels: LabelSet = None
+
+
+class Choice(LabelChoice):
+    """The model asked for too, if any."""
+
+    model: ModelName = ""
+
+
+class Recording(NamedTuple):
+    """A recording as it came: its bytes, and the name it goes by (may be empty)."""
+
+    data: bytes
+    filename: str
+
+
+class Recorded(LabelChoice):
+    """A body with a recording in it; `how_to_send` is for who sent none."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+    how_to_send: ClassVar[str]
+
+    @classmethod
+    def missing(cls) -> MissingFile:
+        """The error for a request without a recording."""
+        return MissingFile(f"No recording came with the request: {cls.how_to_send}")
+
+    @property
+    def own_models(self) -> tuple[str, ...]:
+        """Names of the models that this call is answered by; none where the client may choose."""
+        return ()
+
+    @property
+    def recording(self) -> Recording:
+        """The recording in the body."""
+        raise NotImplementedError
+
+
+class _Multipart(Recorded):
+    field: ClassVar[str]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_file(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        file = fields.get(cls.field)
+        if isinstance(file, list):
+            raise BadRequest(f"The field '{cls.field}' came {len(file)} times; send one recording.")
+        # A file input left empty comes without a name and without bytes.
+        if not isinstance(file, FileStorage) or not (file.filename or file.stream.read(1)):
+            raise cls.missing()
+        file.stream.seek(0)
+        return fields
+
+    @property
+    def recording(self) -> Recording:
+        file: FileStorage = getattr(self, self.field)
+        return Recording(file.read(), file.filename or "")
+
+
+class FileForm(_Multipart, Choice):
+    """A form with a recording in the field ``file``."""
+
+    field = "file"
+    how_to_send = "send it as multipart/form-data in the field 'file'."
+
+    file: UploadedFile
+
+
+class AudioForm(_Multipart):
+    """A form with a recording in the field ``audio``, for both models of the usual kinds."""
+
+    field = "audio"
+    how_to_send = "send it as multipart/form-data in the field 'audio'."
+
+    audio: UploadedFile
+
+    @property
+    def own_models(self) -> tuple[str, ...]:
+        """Both, in the order in which the answer names them."""
+        return ("ensemble", "cnn")
+
+
+class ModelTypeForm(AudioForm):
+    """A form with a recording in the field ``audio``, and which of the two is to answer."""
+
+    model_type: Annotated[
+        str,
+        Field(
+            description="`cnn` is answered by the model cnn; `svm`, and anything else, by the "
+            "model ensemble.",
+            examples=["svm"],
+        ),
+    ] = "svm"
+
+    @property
+    def own_models(self) -> tuple[str, ...]:
+        """The one that the type stands for."""
+        return ("cnn",) if self.model_type == "cnn" else ("ensemble",)
+
+
+class AudioJson(Recorded, Choice):
+    """JSON with a recording in it."""
+
+    how_to_send = (
+        'send JSON as application/json: {"audio": "data:audio/wav;base64,..."}; the bare base64 '
+        "will do too."
+    )
+
+    audio: Annotated[
+        str,
+        Field(
+            description="The recording as a data URL of any type, or its bare base64: it is known "
+            "by its bytes.",
+            examples=["data:audio/wav;base64,UklGRiQ..."],
+        ),
+    ]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_audio(cls, fields: Any) -> Any:
+        if not isinstance(fields, dict) or not fields.get("audio"):
+            raise cls.missing()
+        return fields
+
+    @property
+    def recording(self) -> Recording:
+        """The recording, named after its kind and the time of its coming (UTC)."""
+        data = _from_base64(self.audio)
+        return Recording(data, f"recording_{datetime.now(UTC):%Y%m%d_%H%M%S}.{extension(data)}")
+
+
+def _from_base64(text: str) -> bytes:
+    """The bytes of a data URL, whatever type it claims, or of bare base64."""
+    head = _DATA_URL_HEAD.match(text)
+    try:
+        encoded = text[head.end() if head else 0 :].encode("ascii")
+        return base64.b64decode(encoded.translate(None, b" \t\r\n"), validate=True)
+    except ValueError:
+        raise NotBase64(
+            f"The recording ({len(text)} characters, {text[:30]!r}...) is no base64: send it as "
+            "'data:audio/wav;base64,...', or the bare base64."
+        ) from None

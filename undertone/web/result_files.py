@@ -1,0 +1,80 @@
+"""One result as a file: JSON with all of it, CSV with what was heard when."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+
+from undertone.emotions import EMOTIONS
+from undertone.errors import AnalysisNotFound, StoreError
+from undertone.prediction import Analysis, Prediction
+from undertone.recognition.timeline import timeline, with_timeline
+from undertone.web.answer_models import AnalysisAnswer
+from undertone.web.openapi import Answers, spec
+from undertone.web.request import analyzer
+
+bp = Blueprint("result_files", __name__)
+
+COLUMNS = (
+    "part", "start_s", "end_s", "emotion", "confidence", "uncertain",
+    *(f"p_{name}" for name in EMOTIONS),
+)  # fmt: skip
+
+
+@bp.get("/results/<analysis_id>.json")
+@spec.validate(
+    resp=Answers(AnalysisAnswer, AnalysisNotFound, StoreError),
+    tags=["Results"],
+    operation_id="result_json",
+)
+def as_json(analysis_id: str) -> Response:
+    """All that is stored of an analysis, as a file."""
+    analysis = analyzer().history.get(analysis_id)
+    return _download(jsonify(with_timeline(analysis)), analysis, "json")
+
+
+@bp.get("/results/<analysis_id>.csv")
+@spec.validate(
+    resp=Answers("text/csv", AnalysisNotFound, StoreError),
+    tags=["Results"],
+    operation_id="result_csv",
+)
+def as_csv(analysis_id: str) -> Response:
+    """The whole recording, its passages and its windows as a table."""
+    analysis = analyzer().history.get(analysis_id)
+    file = io.StringIO()
+    file.write("\ufeff")  # by which spreadsheets know UTF-8
+    writer = csv.writer(file)
+    writer.writerow(COLUMNS)
+    writer.writerows(_rows(analysis))
+    response = Response(file.getvalue(), content_type="text/csv; charset=utf-8")
+    return _download(response, analysis, "csv")
+
+
+def _rows(analysis: Analysis) -> Iterator[list[Any]]:
+    yield _row("recording", 0.0, analysis.duration_s, analysis.prediction)
+    line = timeline(analysis)
+    for passage in line.passages if line else ():
+        times = (round(passage.start_s, 3), round(passage.end_s, 3))
+        told = (passage.emotion, round(passage.confidence, 4), str(passage.uncertain).lower())
+        yield ["passage", *times, *told]
+    for window in analysis.segments:
+        yield _row("window", window.start_s, window.end_s, window.prediction)
+
+
+def _row(part: str, start_s: float, end_s: float, heard: Prediction) -> list[Any]:
+    shares = [
+        round(heard.probabilities[n], 4) if n in heard.probabilities else "" for n in EMOTIONS
+    ]
+    told = (heard.label, round(heard.confidence, 4), str(heard.uncertain).lower())
+    return [part, round(start_s, 3), round(end_s, 3), *told, *shares]
+
+
+def _download(response: Response, analysis: Analysis, extension: str) -> Response:
+    name = f"Undertone - {PurePath(analysis.filename).stem}.{extension}"
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
