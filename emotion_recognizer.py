@@ -10,7 +10,12 @@ from undertone.emotions import DEFAULT_LABEL_SET, LABEL_SETS, reduce_probabiliti
 from undertone.errors import ModelError, UnknownLabels
 from undertone.prediction import Prediction, Segment
 from undertone.progress import Progress, nobody
-from undertone.recognition.classifiers import Classifier, HeadOnEncoder, SampleNetwork
+from undertone.recognition.classifiers import (
+    Classifier,
+    HeadOnEncoder,
+    SampleNetwork,
+    VectorNetwork,
+)
 from undertone.recognition.model_store import MODELS_DIR, ModelInfo, load_info
 from undertone.sound.audio import Audio
 from undertone.sound.speech import Speech, Stretch, find_speech, spoken_part
@@ -63,7 +68,7 @@ class EmotionRecognizer:
             self.open()
 
     def open(self) -> Classifier:
-        """What answers, its weights read if they have not been; the ensemble's take seconds.
+        """What answers, its weights read if they have not been.
 
         Raises
         ------
@@ -185,11 +190,7 @@ def _open_classifier(info: ModelInfo, folder: Path) -> Classifier:
         if info.family == "encoder":
             return HeadOnEncoder(SpeechEncoder(folder / "encoder.onnx"), folder / "head.onnx")
         if info.family == "ensemble":
-            from undertone.recognition.ensemble import (
-                EnsembleClassifier,  # and with it scikit-learn
-            )
-
-            return EnsembleClassifier(folder, AudioFeatureExtractor())
+            return VectorNetwork(AudioFeatureExtractor(), folder / "ensemble.onnx")
         if info.family == "cnn":
             return SampleNetwork(folder / "cnn.onnx")
     except (OSError, ValueError) as error:

@@ -10,6 +10,7 @@ from feature_extractor import AudioFeatureExtractor
 from undertone.emotions import EMOTIONS, LABEL_SETS
 from undertone.recognition.calibration import Calibration
 from undertone.recognition.model_store import ModelInfo, save_info, sha256
+from undertone.training.ensemble_onnx import export_ensemble
 from undertone.training.ensemble_recipe import EnsembleSettings, fit_ensemble
 
 LABELS = tuple(sorted(EMOTIONS))
@@ -24,7 +25,8 @@ def write_ensemble(models_dir: Path) -> None:
     emotions = np.repeat(LABELS, 10)
     vectors = rng.standard_normal((len(emotions), n_features))
     settings = EnsembleSettings(n_landmarks=20, n_trees=3)
-    fit_ensemble(vectors, emotions, np.full(len(emotions), "own"), settings, 0).save(folder)
+    members = fit_ensemble(vectors, emotions, np.full(len(emotions), "own"), settings, 0)
+    export_ensemble(members, folder / "ensemble.onnx")
     _describe(folder, {"id": "test", "n_features": n_features, "scaler": "in the ensemble"})
 
 

@@ -1,28 +1,26 @@
-import copy
-import zipfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
-from sklearn.impute import SimpleImputer
-from skops.io import dump
+from scipy.special import log_softmax
 
 from feature_extractor import AudioFeatureExtractor
 from tests import sounds
 from tests.test_acoustic_vectors import PitchAndPace
-from undertone.errors import ModelError
-from undertone.recognition.ensemble import (
-    SVM_SHARE,
-    TRUSTED_TYPES,
-    Ensemble,
-    EnsembleClassifier,
-    load_ensemble,
-)
+from undertone.recognition.classifiers import VectorNetwork
 from undertone.training import ensemble_recipe
 from undertone.training.augmentation import Augmentation
 from undertone.training.corpora import Clip
+from undertone.training.ensemble_onnx import (
+    FOREST_SHARPNESS,
+    SVM_SHARE,
+    SVM_SHARPNESS,
+    Members,
+    export_ensemble,
+)
 from undertone.training.ensemble_recipe import (
     EnsembleRecipe,
     EnsembleSettings,
@@ -65,10 +63,17 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> FittedEnsemble:
 
 
 @pytest.fixture(scope="module")
-def ensemble() -> Ensemble:
+def members() -> Members:
     vectors, emotions = clusters(["angry", "neutral", "sad"])
     vectors[::7, 2] = np.nan
     return fit_ensemble(vectors, emotions, np.full(len(emotions), "own"), SMALL, 0)
+
+
+def answers(members: Members, vectors: np.ndarray, folder: Path) -> np.ndarray:
+    """Log-probabilities [n, n_labels] as the exported network gives them."""
+    export_ensemble(members, folder / "ensemble.onnx")
+    session = onnxruntime.InferenceSession(str(folder / "ensemble.onnx"))
+    return np.asarray(session.run(["log_probabilities"], {"features": vectors})[0])
 
 
 def test_it_learns_what_it_hears(fitted: FittedEnsemble) -> None:
@@ -88,11 +93,9 @@ def test_a_list_of_recordings_is_answered_like_a_corpus(fitted: FittedEnsemble) 
 
 
 def test_a_saved_ensemble_answers_the_same(fitted: FittedEnsemble, tmp_path: Path) -> None:
-    assert fitted.save(tmp_path) == ("ensemble.skops",)
-    classifier = EnsembleClassifier(tmp_path, AudioFeatureExtractor())
-    assert classifier.labels == fitted.labels
-    assert classifier.n_labels == 3
-    assert classifier.n_features == AudioFeatureExtractor().n_features
+    assert fitted.save(tmp_path) == ("ensemble.onnx",)
+    classifier = VectorNetwork(AudioFeatureExtractor(), tmp_path / "ensemble.onnx")
+    assert classifier.n_labels == len(fitted.labels)
     heard = list(utterances(1))
     log_p = classifier.log_probabilities(heard)
     np.testing.assert_allclose(log_p, fitted.log_probabilities(heard), rtol=1e-6)
@@ -102,8 +105,9 @@ def test_a_saved_ensemble_answers_the_same(fitted: FittedEnsemble, tmp_path: Pat
 def test_it_trains_on_copies_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[np.ndarray] = []
 
-    def watch(vectors: np.ndarray, emotions: np.ndarray, *rest: object) -> None:
+    def watch(vectors: np.ndarray, emotions: np.ndarray, *rest: Any) -> Members:
         heard.extend([vectors, emotions])
+        return fit_ensemble(vectors, emotions, *rest)
 
     monkeypatch.setattr(ensemble_recipe, "fit_ensemble", watch)
     recipe = EnsembleRecipe(PitchAndPace(), tmp_path, settings=EnsembleSettings(n_copies=2))
@@ -122,42 +126,71 @@ def test_it_trains_on_copies_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert heard[1].tolist() == utterances(2).emotions.tolist() * 3
 
 
-def test_the_same_seed_gives_the_same_ensemble() -> None:
+def test_the_same_seed_gives_the_same_ensemble(tmp_path: Path) -> None:
     vectors, emotions = clusters(["angry", "neutral", "sad"], spread=2.0)
     corpora = np.full(len(emotions), "own")
     few = [fit_ensemble(vectors, emotions, corpora, SMALL, seed) for seed in (1, 1, 2)]
-    answers = [one.log_probabilities(vectors) for one in few]
-    np.testing.assert_array_equal(answers[0], answers[1])
-    assert np.abs(answers[0] - answers[2]).max() > 0.01
+    heard = [answers(one, vectors, tmp_path) for one in few]
+    np.testing.assert_array_equal(heard[0], heard[1])
+    assert np.abs(heard[0] - heard[2]).max() > 0.01
 
 
-def test_what_cannot_be_measured_is_imputed(ensemble: Ensemble) -> None:
+def test_what_cannot_be_measured_is_imputed(members: Members, tmp_path: Path) -> None:
     vectors, _ = clusters(["angry", "neutral", "sad"], n=2, seed=1)
+    usual = vectors.copy()
+    usual[:, 2] = members.scaler.steps[0][1].statistics_[2]
     vectors[:, 2] = np.nan
-    assert np.isfinite(ensemble.log_probabilities(vectors)).all()
+    expected = answers(members, usual, tmp_path)
+    np.testing.assert_allclose(answers(members, vectors, tmp_path), expected, atol=1e-6)
 
 
-def test_the_vote_is_the_mean_of_both_members(ensemble: Ensemble) -> None:
-    vectors, _ = clusters(["angry", "neutral", "sad"], n=2, seed=1)
-    by_svms, by_forests = ensemble.votes(vectors)
-    np.testing.assert_allclose(
-        np.exp(ensemble.log_probabilities(vectors)),
-        SVM_SHARE * np.exp(by_svms) + (1 - SVM_SHARE) * np.exp(by_forests),
-    )
+def test_the_network_answers_as_scikit_learn_does(members: Members, tmp_path: Path) -> None:
+    vectors, _ = clusters(["angry", "neutral", "sad"], n=20, seed=1)
+    vectors[::5, 3] = np.nan
+    standard = members.scaler.transform(vectors.astype(float))
+    margins = members.kernel.transform(standard) @ members.weights + members.biases
+    shares = [f.predict_proba(standard.astype(np.float32))[:, 1] for f in members.forests]
+    odds = np.clip(np.stack(shares, axis=1), 1e-3, 1 - 1e-3)
+    by_svms = np.exp(log_softmax(SVM_SHARPNESS * margins, axis=1))
+    by_forests = np.exp(log_softmax(FOREST_SHARPNESS * np.log(odds / (1 - odds)), axis=1))
+    expected = SVM_SHARE * by_svms + (1 - SVM_SHARE) * by_forests
+    np.testing.assert_allclose(np.exp(answers(members, vectors, tmp_path)), expected, atol=1e-6)
 
 
-def test_forests_answer_as_scikit_learn_does(ensemble: Ensemble) -> None:
-    vectors, _ = clusters(["angry", "neutral", "sad"], n=2, seed=1)
-    rows = ensemble.scaler.transform(vectors.astype(float)).astype(np.float32)
-    shares = [
-        np.mean([tree.tree_.predict(rows)[:, 1] for tree in forest.estimators_], axis=0)
-        for forest in ensemble.forests
-    ]
-    expected = [forest.predict_proba(rows)[:, 1] for forest in ensemble.forests]
-    np.testing.assert_allclose(shares, expected)
+def test_features_on_a_threshold_go_the_same_way(members: Members, tmp_path: Path) -> None:
+    tree = members.forests[0].estimators_[0].tree_
+    feature, threshold = tree.feature[0], tree.threshold[0]
+    _, standardiser = (step for _, step in members.scaler.steps)
+    rows = np.zeros((3, 6), np.float32)
+    at = np.float32(threshold)
+    rows[:, feature] = np.nextafter(at, np.float32(-9)), at, np.nextafter(at, np.float32(9))
+    # Features as they are, so that rounding cannot move them: of no mean, of scale 1.
+    mean, scale = standardiser.mean_, standardiser.scale_
+    standardiser.mean_, standardiser.scale_ = np.zeros(6), np.ones(6)
+    try:
+        heard = answers(members, rows, tmp_path)
+        shares = np.stack([f.predict_proba(rows)[:, 1] for f in members.forests], axis=1)
+        similar = members.kernel.transform(rows) @ members.weights + members.biases
+    finally:
+        standardiser.mean_, standardiser.scale_ = mean, scale
+    odds = np.clip(shares, 1e-3, 1 - 1e-3)
+    by_forests = np.exp(log_softmax(FOREST_SHARPNESS * np.log(odds / (1 - odds)), axis=1))
+    by_svms = np.exp(log_softmax(SVM_SHARPNESS * similar, axis=1))
+    expected = SVM_SHARE * by_svms + (1 - SVM_SHARE) * by_forests
+    np.testing.assert_allclose(np.exp(heard), expected, atol=1e-6)
 
 
-def test_a_corpus_without_an_emotion_does_not_speak_against_it() -> None:
+def test_a_forest_that_found_nothing_to_ask(tmp_path: Path) -> None:
+    vectors = np.zeros((60, 6), np.float32)
+    emotions = np.repeat(["angry", "neutral", "sad"], [30, 20, 10])
+    blind = fit_ensemble(vectors, emotions, np.full(60, "own"), SMALL, 0)
+    assert {tree.tree_.node_count for tree in blind.forests[0].estimators_} == {1}
+    heard = np.exp(answers(blind, vectors[:2], tmp_path))
+    np.testing.assert_allclose(heard.sum(axis=1), 1)
+    np.testing.assert_allclose(heard, np.full((2, 3), 1 / 3), atol=0.1)
+
+
+def test_a_corpus_without_an_emotion_does_not_speak_against_it(tmp_path: Path) -> None:
     # The second corpus has no calm, and its neutral clips sound like the first one's calm.
     first, emotions = clusters(["angry", "calm", "neutral"], n=30)
     second, theirs = clusters(["angry", "calm"], n=150, seed=1)
@@ -165,14 +198,15 @@ def test_a_corpus_without_an_emotion_does_not_speak_against_it() -> None:
     corpora = np.repeat(["first", "second"], [len(emotions), len(theirs)])
     both = fit_ensemble(np.vstack([first, second]), np.r_[emotions, theirs], corpora, SMALL, 0)
     asked, truth = clusters(["calm"], n=40, seed=2)
-    rivals = both.log_probabilities(asked)
-    one = fit_ensemble(
+    rivals = answers(both, asked, tmp_path)
+    naive = fit_ensemble(
         np.vstack([first, second]),
         np.r_[emotions, theirs],
         np.full(len(corpora), "one"),
         SMALL,
         0,
-    ).log_probabilities(asked)
+    )
+    one = answers(naive, asked, tmp_path)
     calm = both.labels.index("calm")
     assert rivals[:, calm].mean() > one[:, calm].mean() + 0.5
 
@@ -181,60 +215,3 @@ def test_an_emotion_without_a_rival_is_refused() -> None:
     vectors, emotions = clusters(["angry", "sad"], n=5)
     with pytest.raises(ValueError, match="no other emotion"):
         fit_ensemble(vectors, emotions, emotions, SMALL, 0)
-
-
-# --- the file -------------------------------------------------------------------------------
-
-
-def test_the_file_holds_nothing_of_undertone(ensemble: Ensemble, tmp_path: Path) -> None:
-    ensemble.save(tmp_path)
-    with zipfile.ZipFile(tmp_path / "ensemble.skops") as archive:
-        schema = archive.read("schema.json").decode()
-    assert "undertone" not in schema
-    assert "sklearn" in schema
-
-
-class Foreign(SimpleImputer):
-    """What a file could bring along."""
-
-
-def test_a_foreign_type_is_refused(ensemble: Ensemble, tmp_path: Path) -> None:
-    fields = {"labels": ["angry"], "scaler": Foreign(), "svms": 0, "biases": 0, "forests": []}
-    dump(fields, tmp_path / "ensemble.skops")
-    with pytest.raises(ModelError, match="Foreign"):
-        load_ensemble(tmp_path)
-
-
-@pytest.mark.parametrize("field", ["left_child", "right_child", "feature"])
-def test_a_tree_that_points_outside_is_refused(
-    field: str, ensemble: Ensemble, tmp_path: Path
-) -> None:
-    forests = copy.deepcopy(ensemble.forests)
-    tree = forests[1].estimators_[2].tree_
-    state = tree.__getstate__()
-    state["nodes"][field][0] = 10**6
-    tree.__setstate__(state)
-    replace(ensemble, forests=forests).save(tmp_path)
-    with pytest.raises(ModelError, match="point outside"):
-        load_ensemble(tmp_path)
-
-
-def test_members_that_do_not_fit_the_labels_are_refused(ensemble: Ensemble, tmp_path: Path) -> None:
-    replace(ensemble, labels=("angry", "sad")).save(tmp_path)
-    with pytest.raises(ModelError, match="do not fit"):
-        load_ensemble(tmp_path)
-
-
-def test_only_types_of_the_libraries_are_trusted() -> None:
-    assert {name.split(".")[0] for name in TRUSTED_TYPES} <= {"sklearn", "numpy", "scipy"}
-
-
-@pytest.mark.parametrize("damage", ["missing", "no zip", "another file's fields"])
-def test_a_damaged_file_is_refused(damage: str, tmp_path: Path) -> None:
-    path = tmp_path / "ensemble.skops"
-    if damage == "no zip":
-        path.write_bytes(b"RIFF" + bytes(100))
-    elif damage == "another file's fields":
-        dump({"labels": ["angry"], "network": 1}, path)
-    with pytest.raises(ModelError, match=r"ensemble\.skops"):
-        load_ensemble(tmp_path)

@@ -86,7 +86,7 @@ def test_nobody_draws_with_pyplot_or_loads_pickles(path: Path) -> None:
 def test_the_web_process_never_needs_training_packages() -> None:
     served = [ROOT / f"{name}.py" for name in ("app", "feature_extractor", "emotion_recognizer")]
     for path in [*served, *set(PACKAGE).difference(TRAINING)]:
-        assert not roots(path) & {"torch", "onnx", "seaborn", "pandas"}, path
+        assert not roots(path) & {"torch", "onnx", "sklearn", "seaborn", "pandas"}, path
         assert not any(name.startswith("undertone.training") for name in imported(path)), path
 
 

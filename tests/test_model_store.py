@@ -30,7 +30,7 @@ def test_the_shipped_model_is_whole() -> None:
 
 def test_nothing_shipped_is_a_pickle() -> None:
     kinds = {path.suffix for path in MODELS_DIR.rglob("*") if path.is_file()}
-    assert kinds <= {".onnx", ".json", ".md", ".png", ".skops"}
+    assert kinds <= {".onnx", ".json", ".md", ".png"}
 
 
 @pytest.mark.parametrize("name", ["", "none", "../models/encoder", "encoder/..", "/"])

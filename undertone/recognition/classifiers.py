@@ -39,6 +39,14 @@ class Embedder(Protocol):
         ...
 
 
+class Extractor(Protocol):
+    """What is needed of `feature_extractor.AudioFeatureExtractor`."""
+
+    def vector(self, audio: Audio) -> Floats:
+        """Features [n_features] of an utterance, NaN where nothing can be measured."""
+        ...
+
+
 class HeadOnEncoder:
     """A classifier ``head.onnx`` on the embedding of a speech encoder.
 
@@ -90,3 +98,34 @@ class SampleNetwork:
     def _row(self, audio: Audio) -> Floats:
         samples = np.pad(audio.samples, (0, max(0, self.min_samples - len(audio.samples))))
         return np.asarray(self._session.run(None, {"samples": samples[np.newaxis]})[0][0])
+
+
+class VectorNetwork:
+    """A network from named acoustic features to log-probabilities.
+
+    Parameters
+    ----------
+    extractor : Extractor
+        The one whose features it was trained on.
+    path : Path
+    """
+
+    def __init__(self, extractor: Extractor, path: Path) -> None:
+        self._extractor = extractor
+        self._session = one_thread_session(path)
+
+    @property
+    def n_labels(self) -> int:
+        """How many emotions it tells apart."""
+        return int(self._session.get_outputs()[0].shape[-1])
+
+    def log_probabilities(self, audios: Sequence[Audio]) -> Floats:
+        """Log-probabilities [n, n_labels].
+
+        Raises
+        ------
+        RecordingTooShort
+            One of them is shorter than features can be measured in.
+        """
+        vectors = np.array([self._extractor.vector(audio) for audio in audios], np.float32)
+        return np.asarray(self._session.run(None, {"features": vectors})[0])

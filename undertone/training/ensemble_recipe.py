@@ -8,8 +8,9 @@ on CREMA-D), and of a forest from 40.6 to 48.4 %, on held-out training speakers.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import joblib
@@ -23,17 +24,20 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from tqdm import tqdm
 
-from undertone.recognition.ensemble import FILE_NAME, Ensemble
+from undertone.onnx import one_thread_session
 from undertone.recognition.model_store import sha256
 from undertone.sound.audio import Audio
 from undertone.training.acoustic_vectors import FeatureExtractor, acoustic_vectors, source_digest
 from undertone.training.augmentation import Augmentation
 from undertone.training.corpus_emotions import corpus_emotions
+from undertone.training.ensemble_onnx import Members, export_ensemble
 from undertone.training.recipe import Floats, History
 from undertone.training.utterances import Utterances
 
 Strings = NDArray[np.str_]
 Bools = NDArray[np.bool_]
+
+FILE_NAME = "ensemble.onnx"
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ class EnsembleRecipe:
         sources = [
             sha256(here),
             sha256(here.with_name("corpus_emotions.py")),
-            sha256(here.parent.parent / "ensemble.py"),
+            sha256(here.with_name("ensemble_onnx.py")),
         ]
         said = [sources, self._vectors.digest, asdict(self.settings), seed]
         self.fingerprint = str(joblib.hash(said))
@@ -117,14 +121,14 @@ class EnsembleRecipe:
         """Train on all of `training` and its copies."""
         n_times = self.settings.n_copies + 1
         vectors = np.vstack([self._vectors(training, copy) for copy in range(n_times)])
-        ensemble = fit_ensemble(
+        members = fit_ensemble(
             vectors,
             np.tile(training.emotions, n_times),
             np.tile(training.corpora, n_times),
             self.settings,
             self._seed,
         )
-        return FittedEnsemble(ensemble, self._vectors)
+        return FittedEnsemble(members, self._vectors)
 
 
 @dataclass(frozen=True)
@@ -147,29 +151,36 @@ class _Vectors:
         )
 
 
-@dataclass(frozen=True)
 class FittedEnsemble:
-    """A trained ensemble; see `undertone.training.recipe.Fitted`."""
+    """A trained ensemble as it is shipped; see `undertone.training.recipe.Fitted`.
 
-    ensemble: Ensemble
-    vectors: _Vectors
-    history: History = field(default_factory=list)
+    Parameters
+    ----------
+    members : Members
+    vectors : _Vectors
+    """
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Emotions in the order of the columns."""
-        return self.ensemble.labels
+    def __init__(self, members: Members, vectors: _Vectors) -> None:
+        self.labels = members.labels
+        self.history: History = []
+        self._vectors = vectors
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / FILE_NAME
+            export_ensemble(members, path)
+            self._file, self._session = path.read_bytes(), one_thread_session(path)
 
     def log_probabilities(self, utterances: Sequence[Audio] | Utterances) -> Floats:
         """Log-probabilities [n, n_labels] of utterances cut to their spoken part."""
         if isinstance(utterances, Utterances):
-            return self.ensemble.log_probabilities(self.vectors(utterances))
-        vectors = [self.vectors.extractor.vector(audio) for audio in utterances]
-        return self.ensemble.log_probabilities(np.array(vectors, np.float32))
+            vectors = self._vectors(utterances)
+        else:
+            found = [self._vectors.extractor.vector(audio) for audio in utterances]
+            vectors = np.array(found, np.float32)
+        return np.asarray(self._session.run(None, {"features": vectors})[0])
 
     def save(self, folder: Path) -> tuple[str, ...]:
-        """Write ``ensemble.skops`` into `folder`."""
-        self.ensemble.save(folder)
+        """Write ``ensemble.onnx`` into `folder`."""
+        (folder / FILE_NAME).write_bytes(self._file)
         return (FILE_NAME,)
 
 
@@ -179,7 +190,7 @@ def fit_ensemble(
     corpora: Strings,
     settings: EnsembleSettings,
     seed: int,
-) -> Ensemble:
+) -> Members:
     """Fit all members to features [n, n_features].
 
     Parameters
@@ -207,10 +218,7 @@ def fit_ensemble(
         weights.append(svm.coef_[0])
         biases.append(svm.intercept_[0])
         forests.append(_forest(settings, seed).fit(standard[rows].astype(np.float32), is_it))
-    # From here on it maps features to decision values at once, and is a tenth of the size.
-    kernel.normalization_ = np.array(weights) @ kernel.normalization_
-    kernel.components_ = kernel.components_.astype(np.float32)
-    return Ensemble(labels, scaler, kernel, np.array(biases), forests)
+    return Members(labels, scaler, kernel, np.array(weights).T, np.array(biases), forests)
 
 
 def _forest(settings: EnsembleSettings, seed: int) -> RandomForestClassifier:
