@@ -1,6 +1,7 @@
 """The HTML pages, as a client without JavaScript sees them."""
 
 import re
+from dataclasses import replace
 
 from flask import Flask
 from flask.testing import FlaskClient
@@ -8,6 +9,7 @@ from flask.testing import FlaskClient
 from tests import samples, sounds
 from tests.conftest import upload, wav
 from tests.test_error_shape import BROWSER
+from undertone.prediction import Segment
 
 PAGES = ["/", "/nothing", "/docs"]
 
@@ -54,6 +56,24 @@ def test_a_long_recording_has_its_windows(client: FlaskClient) -> None:
     assert "Through the recording" in html
     assert len(re.findall(r'<svg class="lane-picture"', html)) >= 1
     assert "passage" in html and 'data-at-s="' in html
+
+
+def test_where_it_changes_the_answer_says_for_how_long_each_was_heard(app: Flask) -> None:
+    parts = [replace(samples.PREDICTION, label=name, probabilities={name: 0.99, other: 0.01})
+             for name, other in (("sad", "happy"), ("happy", "sad"))]  # fmt: skip
+    segments = [Segment(i, i + 2.0, parts[i >= 30]) for i in range(40)]
+    history = app.extensions["undertone"].history
+    for number, windows in enumerate((segments, segments[:20])):
+        changes = {"segments": tuple(windows), "speech": ((0.0, 41.0),), "duration_s": 41.0}
+        history.add(samples.analysis(number, uncertain=True, **changes))
+    pages = [
+        app.test_client().get(f"/results/id000{n}", headers=BROWSER).get_data(as_text=True)
+        for n in range(2)
+    ]
+    turns = re.findall(r"<strong>(\w+)</strong> for (\d+)", pages[0])
+    assert turns == [("Sad", "74"), ("Happy", "26")]  # until 30.5 s of 41
+    assert "since it changes" in pages[0] and "Perhaps also" not in pages[0]
+    assert "It changes" not in pages[1] and "Perhaps also" in pages[1]
 
 
 def test_file_names_are_escaped(client: FlaskClient, voice_wav: bytes) -> None:

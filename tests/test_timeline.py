@@ -107,6 +107,14 @@ def test_shares_are_those_of_speech_not_of_time() -> None:
     assert list(line.shares) == ["sad", "angry"]
 
 
+def test_what_is_heard_briefly_is_no_part_of_a_short_answer() -> None:
+    heard = windows(*["sad"] * 10, *["angry"] * 6, *["neutral"] * 2)
+    line = from_windows(heard)
+    assert list(line.shares) == ["sad", "angry", "neutral"]
+    assert line.shares["neutral"] < 0.15 < line.shares["angry"]
+    assert line.main_shares == {name: line.shares[name] for name in ("sad", "angry")}
+
+
 def test_confidence_is_weighted_by_speech() -> None:
     heard = [window(0, "sad", 0.9), window(3, "sad", 0.6)]
     line = from_windows(heard, speech=((2.0, 3.0), (4.5, 7.5)))

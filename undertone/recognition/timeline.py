@@ -33,6 +33,7 @@ HOLD_S = 10.0
 EVIDENCE = 0.5
 # Silence of at least so long ends a passage even if the emotion is the same after it.
 PAUSE_S = 3.0
+MAIN_SHARE = 0.15
 MOMENTS = 5
 MOMENT_STRENGTH = 0.5  # weaker ones are not worth a visit
 
@@ -125,6 +126,11 @@ class Timeline:
     passages: tuple[Passage, ...]
     shares: dict[str, float]
     moments: tuple[Moment, ...]
+
+    @property
+    def main_shares(self) -> dict[str, float]:
+        """Those of `shares` that are heard for long enough to be part of a short answer."""
+        return {name: share for name, share in self.shares.items() if share >= MAIN_SHARE}
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, ready for JSON."""
