@@ -10,7 +10,7 @@ RUN .venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check -
     && .venv/bin/python -m pip uninstall --quiet --yes seaborn pandas pip \
     && find .venv -type d -name tests -prune -exec rm -rf {} +
 COPY . .
-RUN .venv/bin/python -m compileall -q undertone ./*.py
+RUN .venv/bin/python -m compileall -q undertone ./*.py && .venv/bin/python -m tools.precompile
 
 FROM python:3.13-slim-bookworm
 RUN useradd --uid 10001 --user-group --no-create-home undertone \

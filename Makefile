@@ -5,12 +5,12 @@ BIN = $(VENV)/bin
 
 .PHONY: run test check format messages screenshots bench soak fuzz audit lock clean
 
-run: $(VENV)/run
+run: $(VENV)/compiled
 	$(BIN)/python app.py
 
 test: $(VENV)/dev
 	sh tools/find_chromium.sh
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/dev
 	$(BIN)/ruff format --check .
@@ -72,6 +72,11 @@ $(VENV)/run: requirements.txt constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
-$(VENV)/dev: requirements-dev.txt requirements-batch.txt requirements-scale.txt $(VENV)/run
+# Before two processes do it at the same time, see there.
+$(VENV)/compiled: $(VENV)/run
+	$(BIN)/python -m tools.precompile
+	touch $@
+
+$(VENV)/dev: requirements-dev.txt requirements-batch.txt requirements-scale.txt $(VENV)/compiled
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
