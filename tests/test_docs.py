@@ -1,4 +1,4 @@
-"""The README says what is there: every setting, every route, the measured numbers."""
+"""README and docs/ say what is there: every setting, every route, the measured numbers."""
 
 import re
 from dataclasses import fields
@@ -11,21 +11,21 @@ from undertone.settings import ROOT, Settings, variable
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def rows(heading: str) -> list[list[str]]:
-    """Cells of the table under a heading."""
-    section = README.split(f"## {heading}\n")[1].split("\n## ")[0]
-    lines = [line for line in section.splitlines() if line.startswith("|")][2:]
+def rows(page: str) -> list[list[str]]:
+    """Cells of the table on a page of docs/."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.startswith("|")][2:]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
 def test_settings_table() -> None:
-    documented = {row[0].strip("`"): row[2] for row in rows("Settings")}
+    documented = {row[0].strip("`"): row[2] for row in rows("settings.md")}
     expected = {variable(setting.name): setting.metadata["meaning"] for setting in fields(Settings)}
     assert documented == expected
 
 
 def test_api_table(app: Flask) -> None:
-    documented = {tuple(row[0].strip("`").split(" ")) for row in rows("API")}
+    documented = {tuple(row[0].strip("`").split(" ")) for row in rows("api.md")}
     routes = {
         (method, rule.rule)
         for rule in app.url_map.iter_rules()
@@ -33,6 +33,14 @@ def test_api_table(app: Flask) -> None:
         if rule.endpoint != "static"
     }
     assert documented == routes
+
+
+def test_calls_and_pages_that_the_readme_names_are_there() -> None:
+    calls = {row[0].strip("`").replace("<analysis_id>", "<id>") for row in rows("api.md")}
+    named = re.findall(r"`((?:GET|POST|DELETE) /[^`]*)`", README)
+    assert {call.replace("/<filename>", "/<id>") for call in calls} >= set(named)
+    for page in re.findall(r"\]\(([^)#:]+\.md)", README):
+        assert (ROOT / page).is_file(), page
 
 
 def test_the_accuracy_stated_is_the_accuracy_measured() -> None:
