@@ -29,7 +29,8 @@ from undertone.batch import engines
 from undertone.batch import table as tables
 from undertone.batch.engines import Cores
 from undertone.batch.hearing import Hearing
-from undertone.cli.command_line import DONE, FAILED, WRONG_USE, main
+from undertone.cli import DONE, FAILED, WRONG_USE
+from undertone.cli.command_line import main
 from undertone.prediction import Analysis
 from undertone.settings import ROOT
 

@@ -19,7 +19,8 @@ from tests.conftest import wav
 from tests.live import Server, running_server
 from tests.samples import ANALYSIS
 from undertone.__main__ import open_recognizer
-from undertone.cli.command_line import DONE, FAILED, INTERRUPTED, WRONG_USE, main
+from undertone.cli import DONE, FAILED, INTERRUPTED, WRONG_USE
+from undertone.cli.command_line import main
 from undertone.cli.many import ReportPlaces, Work
 from undertone.cli.sources import Source, find
 from undertone.errors import UnknownModel

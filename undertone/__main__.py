@@ -4,7 +4,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from undertone.cli.command_line import INTERRUPTED, main
+from undertone.cli import INTERRUPTED
+from undertone.cli.command_line import main
 
 if TYPE_CHECKING:
     from emotion_recognizer import EmotionRecognizer

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
-from undertone.cli.sources import Source, find
-from undertone.errors import FileTooLarge, FileUnusable, UndertoneError
-from undertone.sound.audio_kinds import HEAD_BYTES, is_known
+from undertone.cli.sources import Source, find, read_recording
+from undertone.errors import FileUnusable, UndertoneError
 from undertone.store.stores import open_store
 
 
@@ -87,18 +86,11 @@ class ObjectStore:
         try:
             store, root = self._open()
             with store.open(f"{root}/{name}", "rb") as file:
-                data: bytes = file.read(HEAD_BYTES)
-                if not is_known(data):
-                    return None
-                data += file.read(max_bytes + 1 - len(data))
+                return read_recording(file, max_bytes)
+        except UndertoneError:
+            raise
         except Exception as error:
             raise FileUnusable(f"The file cannot be read: {error}.") from error
-        if len(data) > max_bytes:
-            raise FileTooLarge(
-                f"The file is larger than {max_bytes / 1024 / 1024:g} MiB, the most accepted "
-                "(UNDERTONE_MAX_UPLOAD_MB); cut the recording or convert it to a compressed format."
-            )
-        return data
 
     def _open(self) -> tuple[Any, str]:
         return open_store(self.url, "An object store", "requirements-batch.txt")

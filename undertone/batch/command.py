@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from undertone.cli import DONE, FAILED, INTERRUPTED
 from undertone.emotions import DEFAULT_LABEL_SET, LABEL_SETS
 from undertone.settings import Settings
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:  # what a wrong option or --help need not wait for
     from undertone.batch.engines import Engine
     from undertone.batch.table import Table
 
-DONE, FAILED, INTERRUPTED = 0, 1, 130
 TELL_EVERY_S = 10.0
 EPILOG = """\
 The table is a folder of Parquet files, which pandas, Polars, DuckDB and Spark read as one. Stopped

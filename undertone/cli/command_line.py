@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from undertone import __version__
+from undertone.cli import DONE, FAILED, INTERRUPTED, WRONG_USE
 from undertone.emotions import LABEL_SETS
 from undertone.errors import FileUnusable, UndertoneError, UnknownModel
 from undertone.settings import Settings
@@ -25,7 +26,6 @@ if TYPE_CHECKING:  # what a wrong option or --help need not wait for
     from undertone.cli.services import Service
     from undertone.client import Client
 
-DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 EPILOG = """\
 A folder stands for all recordings in it and in its folders: they are known by their content,
 hidden ones are left out, none comes twice. "-" is the standard input.

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import BinaryIO
 
 from undertone.errors import FileTooLarge, FileUnusable
 from undertone.sound.audio_kinds import HEAD_BYTES, is_known
@@ -56,19 +57,30 @@ class Source:
             raise FileUnusable(f"This cannot be read: {self.problem}.")
         try:
             with open(self.handle, "rb", closefd=self.handle != 0) as file:
-                data = file.read(HEAD_BYTES)
-                if not self.is_named and not is_known(data):
-                    return None
-                # One byte more than may be: never more than that is in memory.
-                data += file.read(max_bytes + 1 - len(data))
+                return read_recording(file, max_bytes, of_any_kind=self.is_named)
         except OSError as error:
             raise FileUnusable(f"The file cannot be read: {error.strerror}.") from error
-        if len(data) > max_bytes:
-            raise FileTooLarge(
-                f"The file is larger than {max_bytes / 1024 / 1024:g} MiB, the most accepted "
-                "(UNDERTONE_MAX_UPLOAD_MB); cut the recording or convert it to a compressed format."
-            )
-        return data
+
+
+def read_recording(file: BinaryIO, max_bytes: int, of_any_kind: bool = False) -> bytes | None:
+    """The bytes of an open file; None for what is no recording by its first bytes.
+
+    Raises
+    ------
+    FileTooLarge
+        There are more than `max_bytes`.
+    """
+    data = file.read(HEAD_BYTES)
+    if not (of_any_kind or is_known(data)):
+        return None
+    # One byte more than may be: never more than that is in memory.
+    data += file.read(max_bytes + 1 - len(data))
+    if len(data) > max_bytes:
+        raise FileTooLarge(
+            f"The file is larger than {max_bytes / 1024 / 1024:g} MiB, the most accepted "
+            "(UNDERTONE_MAX_UPLOAD_MB); cut the recording or convert it to a compressed format."
+        )
+    return data
 
 
 def find(paths: Iterable[str]) -> Iterator[Source]:
