@@ -1,4 +1,4 @@
-"""A Redis server and workers of the tests' own, which can be killed and started again."""
+"""Redis, RabbitMQ and workers of the tests' own, which can be killed and started again."""
 
 import os
 import shutil
@@ -11,46 +11,44 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import redis
+from kombu import Connection
+from kombu.exceptions import OperationalError
 
 ROOT = Path(__file__).resolve().parent.parent
 START_LIMIT_S = 60
+# In Debian's package; what is on the path there is for its service.
+RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 
 
-class RedisServer:
-    """Redis on a port of its own; it keeps nothing, so that what it knew is gone with it."""
+class BrokerServer:
+    """A server on a port of its own, with what it has to say in a log.
 
-    def __init__(self, folder: Path) -> None:
+    Attributes
+    ----------
+    url : str
+    """
+
+    def __init__(self, folder: Path, url: str, command: list[str], **environ: str) -> None:
+        self.url = url
         self._folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
-        self.url = f"redis://127.0.0.1:{self._port}/0"
+        self._command = command
+        self._environ = {**os.environ, **environ}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        options = [
-            "--port",
-            str(self._port),
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-            "--daemonize",
-            "no",
-        ]
-        with (self._folder / "redis.log").open("ab") as log:
+        with (self._folder / "broker.log").open("ab") as log:
             self._process = subprocess.Popen(
-                ["redis-server", *options], cwd=self._folder, stdout=log, stderr=log
-            )
+                self._command, cwd=self._folder, env=self._environ, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
         deadline_s = time.monotonic() + START_LIMIT_S
-        with redis.Redis.from_url(self.url) as client:
+        with Connection(self.url, connect_timeout=1) as connection:
             while True:
                 try:
-                    client.ping()
+                    connection.ensure_connection(max_retries=0)
                     return
-                except redis.ConnectionError:
+                except OperationalError:
                     if time.monotonic() > deadline_s:
                         raise
                     time.sleep(0.05)
@@ -58,7 +56,7 @@ class RedisServer:
     def kill(self) -> None:
         """End it without a word."""
         if self._process:
-            self._process.kill()
+            os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
 
@@ -68,15 +66,61 @@ def is_installed() -> bool:
     return shutil.which("redis-server") is not None
 
 
+def rabbitmq_is_installed() -> bool:
+    """Whether there is a RabbitMQ to be started."""
+    return RABBITMQ.exists()
+
+
 @contextmanager
-def running_redis(folder: Path) -> Iterator[RedisServer]:
-    """A started server until the block ends."""
-    server = RedisServer(folder)
+def running_redis(folder: Path) -> Iterator[BrokerServer]:
+    """Redis until the block ends; it keeps nothing, so that what it knew is gone with it."""
+    port = str(_free_port())
+    options = ["--port", port, "--bind", "127.0.0.1", "--save", "", "--daemonize", "no"]
+    server = BrokerServer(folder, f"redis://127.0.0.1:{port}/0", ["redis-server", *options])
     server.start()
     try:
         yield server
     finally:
         server.kill()
+
+
+@contextmanager
+def running_rabbitmq(folder: Path) -> Iterator[BrokerServer]:
+    """RabbitMQ until the block ends; what it has taken it knows when it is started again."""
+    port, names_port = str(_free_port()), str(_free_port())
+    # Erlang's server of names, which would otherwise be started in the background, and stay.
+    names = subprocess.Popen(["epmd", "-address", "127.0.0.1", "-port", names_port])
+    server = BrokerServer(
+        folder,
+        f"amqp://guest:guest@127.0.0.1:{port}",
+        [str(RABBITMQ)],
+        HOME=str(folder),
+        ERL_EPMD_ADDRESS="127.0.0.1",
+        ERL_EPMD_PORT=names_port,
+        RABBITMQ_CONF_ENV_FILE=os.devnull,
+        RABBITMQ_ENABLED_PLUGINS_FILE=str(folder / "plugins"),
+        RABBITMQ_GENERATED_CONFIG_DIR=str(folder),
+        RABBITMQ_LOG_BASE=str(folder / "log"),
+        RABBITMQ_MNESIA_BASE=str(folder / "kept"),
+        RABBITMQ_PID_FILE=str(folder / "pid"),
+        RABBITMQ_NODENAME="undertone@localhost",
+        RABBITMQ_NODE_IP_ADDRESS="127.0.0.1",
+        RABBITMQ_NODE_PORT=port,
+        RABBITMQ_DIST_PORT=str(_free_port()),
+    )
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+        names.kill()
+        names.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 class Worker:

@@ -11,7 +11,7 @@ from s3fs import S3FileSystem
 
 from emotion_recognizer import EmotionRecognizer
 from tests import brokers, sounds
-from tests.brokers import RedisServer, running_redis, running_worker
+from tests.brokers import BrokerServer, running_redis, running_worker
 from tests.buckets import S3Server, running_s3
 from tests.conftest import wav
 from tests.jobs.steps import call, looks, send
@@ -40,7 +40,7 @@ def bucket(s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Buc
 
 
 @pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerServer]:
     if not brokers.is_installed():
         pytest.skip("Redis is not installed (Debian: apt-get install redis-server)")
     with running_redis(tmp_path_factory.mktemp("redis")) as running:
@@ -86,7 +86,7 @@ def test_waiting_recordings_in_a_bucket(bucket: Bucket, tmp_path: Path) -> None:
 
 
 def test_a_worker_on_another_machine(
-    tmp_path: Path, s3: S3Server, redis: RedisServer, postgres_server: PostgresServer
+    tmp_path: Path, s3: S3Server, redis: BrokerServer, postgres_server: PostgresServer
 ) -> None:
     """It has another data folder; what it heard and kept is told by two web processes."""
     usual = {
@@ -115,7 +115,7 @@ def test_a_worker_on_another_machine(
     assert not [path for path in here.rglob("jobs/*")]
 
 
-def test_rates_are_counted_together(tmp_path: Path, redis: RedisServer) -> None:
+def test_rates_are_counted_together(tmp_path: Path, redis: BrokerServer) -> None:
     usual = {
         "UNDERTONE_PROCESSES": "2",
         "UNDERTONE_RATE_LIMIT": "10 per hour",

@@ -1,18 +1,22 @@
 """Workers behind a broker: the same results as one process, whoever is killed on the way."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kombu.exceptions import OperationalError
 
 from tests import brokers
-from tests.brokers import RedisServer, running_redis, running_worker
+from tests.brokers import BrokerServer, running_rabbitmq, running_redis, running_worker
 from tests.jobs.steps import check_all_is_there_once, in_the_middle, looks, send
 from tests.live import running_server
 from tests.postgres import PostgresServer
+from undertone.jobs import broker as broker_engine
+from undertone.jobs.work import Work
 from undertone.prediction import Analysis
 from undertone.settings import ROOT
 
@@ -22,24 +26,46 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+both_brokers = pytest.mark.parametrize(
+    "broker",
+    [
+        pytest.param(running_redis, id="redis"),
+        pytest.param(
+            running_rabbitmq,
+            id="rabbitmq",
+            marks=pytest.mark.skipif(
+                not brokers.rabbitmq_is_installed(),
+                reason="RabbitMQ is not installed (Debian: apt-get install rabbitmq-server)",
+            ),
+        ),
+    ],
+    indirect=True,
+)
+
+
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[RedisServer]:
-    with running_redis(tmp_path) as running:
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BrokerServer]:
+    start = getattr(request, "param", running_redis)
+    with start(tmp_path) as running:
         yield running
 
 
-def settings(broker: RedisServer, **more: str) -> dict[str, str]:
+def settings(broker: BrokerServer, **more: str) -> dict[str, str]:
     return {"UNDERTONE_BROKER_URL": broker.url, "UNDERTONE_JOB_LEASE_S": "3", **more}
 
 
+@both_brokers
 def test_everything_is_killed_on_postgresql(
     tmp_path: Path,
-    broker: RedisServer,
+    broker: BrokerServer,
     postgres_server: PostgresServer,
     voices: dict[str, bytes],
     expected: dict[str, Analysis],
 ) -> None:
-    """One of two workers, then the broker with all it knew, then the other worker."""
+    """One of two workers, then the broker, then the other worker.
+
+    Redis has forgotten all when it is back; RabbitMQ tells again of what nobody said was done.
+    """
     url = postgres_server.new_database()
     usual = settings(broker, DATABASE_URL=url)
     with running_server(tmp_path, **usual) as server:
@@ -60,7 +86,7 @@ def test_everything_is_killed_on_postgresql(
 
 
 def test_the_broker_comes_back_while_workers_wait(
-    tmp_path: Path, broker: RedisServer, voices: dict[str, bytes], expected: dict[str, Analysis]
+    tmp_path: Path, broker: BrokerServer, voices: dict[str, bytes], expected: dict[str, Analysis]
 ) -> None:
     usual = settings(broker)
     with running_server(tmp_path, **usual) as server, running_worker(tmp_path, **usual) as worker:
@@ -73,7 +99,7 @@ def test_the_broker_comes_back_while_workers_wait(
 
 
 def test_what_kills_every_worker_is_set_aside(
-    tmp_path: Path, broker: RedisServer, voices: dict[str, bytes]
+    tmp_path: Path, broker: BrokerServer, voices: dict[str, bytes]
 ) -> None:
     usual = settings(broker, UNDERTONE_JOB_ATTEMPTS="2")
     both = {name: voices[name] for name in ("long.mp3", "0.wav")}
@@ -89,6 +115,23 @@ def test_what_kills_every_worker_is_set_aside(
     poison, fine = job["items"]
     assert (poison["state"], poison["error"]["code"]) == ("failed", "set-aside")
     assert fine["state"] == "done"
+
+
+@pytest.mark.parametrize("scheme", ["redis", "amqp"])
+def test_nobody_waits_for_a_broker_that_says_nothing(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker_engine, "PATIENCE_S", 0.1)
+    for name in ("socket_timeout", "read_timeout"):
+        monkeypatch.setitem(broker_engine.SENDING, name, 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(OperationalError):
+            broker_engine.top_up(broker_engine.make_celery(url, never_opened), 1)
+
+
+def never_opened() -> Work:
+    raise AssertionError("a web process does not work")
 
 
 def test_a_worker_without_a_broker_says_so() -> None:

@@ -5,6 +5,7 @@ so a message that comes twice or late does no harm, and for one that is lost ano
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,10 +18,18 @@ from undertone.jobs.work import Work
 
 QUEUE = "undertone"
 SWEEP_S = 10.0  # how often workers look for work of which no message tells
-PAUSE_S = 5.0  # between two looks of a web process, and after a broker that does not answer
+PAUSE_S = 2.0  # between two times that a web process tells of work: each look at a job asks for it
 # Redis keeps a message of a worker that died for so long; no recording takes longer.
 VISIBILITY_S = 6 * 3600
-CONNECT_S = 3.0
+PATIENCE_S = 3.0  # for the broker's answers
+# Who only sends tries once and does not wait for a broker that is there and says nothing, such as
+# a RabbitMQ that is short of memory. The names are those of both, which pass over the other's.
+SENDING = {
+    "max_retries": 0,
+    "socket_timeout": PATIENCE_S,
+    "read_timeout": PATIENCE_S,
+    "write_timeout": PATIENCE_S,
+}
 logger = logging.getLogger("undertone")
 
 
@@ -46,10 +55,10 @@ def make_celery(broker_url: str, work: Callable[[], Work]) -> Celery:
         worker_send_task_events=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_connection_timeout=CONNECT_S,
+        broker_connection_timeout=PATIENCE_S,
         broker_transport_options={
             "visibility_timeout": VISIBILITY_S,
-            "socket_connect_timeout": CONNECT_S,
+            "socket_connect_timeout": PATIENCE_S,
             "socket_keepalive": True,
         },
     )
@@ -76,10 +85,13 @@ def top_up(celery: Celery, n_waiting: int) -> None:
     """
     if not n_waiting:
         return
-    with celery.connection_for_write() as connection:
-        n_missing = n_waiting - _n_messages(connection)
-        for _ in range(n_missing):
-            celery.send_task("undertone.work", connection=connection, retry=False)
+    with celery.connection_for_write(transport_options=SENDING) as connection:
+        try:
+            n_missing = n_waiting - _n_messages(connection)
+            for _ in range(n_missing):
+                celery.send_task("undertone.work", connection=connection, retry=False)
+        except (*connection.connection_errors, *connection.channel_errors) as error:
+            raise OperationalError(str(error)) from error
 
 
 class Broker:
@@ -94,15 +106,27 @@ class Broker:
     def __init__(self, celery: Celery, work: Work) -> None:
         self._celery = celery
         self._work = work
-        self._next_look_s = 0.0
+        self._changing = threading.Lock()
+        self._is_wanted = self._is_telling = False
 
     def wake(self) -> None:
-        """Have workers look for work, unless that was done just now."""
-        # Two threads that come here at once say it twice, which does no harm.
-        if time.monotonic() < self._next_look_s:
-            return
-        self._next_look_s = time.monotonic() + PAUSE_S
-        _guarded(lambda: top_up(self._celery, self._work.n_waiting()))
+        """Tell workers of what waits, now or in a moment; nobody waits for the broker."""
+        with self._changing:
+            self._is_wanted = True
+            if self._is_telling:
+                return
+            self._is_telling = True
+        threading.Thread(target=self._tell, name="broker", daemon=True).start()
+
+    def _tell(self) -> None:
+        while True:
+            with self._changing:
+                if not self._is_wanted:
+                    self._is_telling = False
+                    return
+                self._is_wanted = False
+            _guarded(lambda: top_up(self._celery, self._work.n_waiting()))
+            time.sleep(PAUSE_S)
 
     def begin_stop(self, patience_s: float) -> None:
         """Nothing is worked on here."""
