@@ -20,7 +20,6 @@ from flask import (
     render_template,
     url_for,
 )
-from flask_babel import gettext
 from werkzeug.wrappers import Response as BaseResponse
 
 from emotion_recognizer import EmotionRecognizer
@@ -63,7 +62,7 @@ from undertone.web import (
 )
 from undertone.web.answer_models import AnalysisAnswer
 from undertone.web.error_answers import answer_errors
-from undertone.web.languages import number
+from undertone.web.languages import page_words
 from undertone.web.request import (
     InMemoryRequest,
     analyse_page_form,
@@ -174,7 +173,7 @@ def _register_pages(app: Flask) -> None:
                 analysis=analysis,
                 line=line,
                 lanes=line and lanes(line, analysis.duration_s),
-                findings=describe(analysis.profile, gettext, number),
+                findings=describe(analysis.profile, page_words()),
                 recording=recording_url(analysis_id),
                 kept_until=analysis.created_at + analyzer().recordings.keep_for,
             )

@@ -2,19 +2,23 @@ import base64
 import io
 import sys
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests import samples, sounds
-from undertone.drawing import charts
+from undertone.drawing import charts, time_charts
+from undertone.drawing.sheets import Box, text_width
+from undertone.drawing.words import Words
 from undertone.emotions import EMOTIONS
 from undertone.errors import PictureUnavailable, UnknownPicture
 from undertone.prediction import Analysis, Prediction, Segment
 from undertone.recognition.timeline import timeline
 from undertone.sound.audio import Audio
 from undertone.sound.spectrogram import mel_spectrogram
+from undertone.web.languages import languages, words
 
 SHARES = {"sad": 0.5, "angry": 0.3, "happy": 0.15, "calm": 0.048, "fear": 0.002}
 SAD = Prediction("sad", 0.5, SHARES, "encoder", False)
@@ -45,11 +49,12 @@ def where(picture: np.ndarray, emotion: str) -> np.ndarray:
     return np.abs(picture.astype(int) - wanted).max(axis=2) <= 3
 
 
+@pytest.mark.parametrize("language", ["en", "de"])
 @pytest.mark.parametrize("kind", charts.PICTURES)
-def test_sizes(analysis: Analysis, kind: str) -> None:
+def test_sizes(analysis: Analysis, kind: str, language: str) -> None:
     described = charts.PICTURES[kind]
     shape = (2 * described.height, 2 * described.width, 3)
-    picture = pixels(charts.picture(analysis, kind))
+    picture = pixels(charts.picture(analysis, kind, words(language)))
     assert picture.shape == shape
     # Nothing is cut off at the sides.
     assert (picture[:, [0, -1]] == 255).all() and (picture[[0, -1]] == 255).all()
@@ -125,6 +130,52 @@ def test_without_a_spectrogram_there_is_a_clear_error(analysis: Analysis) -> Non
         with pytest.raises(PictureUnavailable, match="Analyse the recording again"):
             charts.picture(old, kind)
     assert charts.picture(old, "waveform")
+
+
+class Loud(Words):
+    """A language whose names are as long as they can be."""
+
+    def emotion(self, name: str) -> str:
+        return f"{name} Überraschung"
+
+
+@pytest.mark.parametrize("kind", ["bars", "pie", "bars-and-pie"])
+@pytest.mark.parametrize("first", [0.25, 0.5, 0.8])
+def test_long_names_are_not_cut_off(analysis: Analysis, kind: str, first: float) -> None:
+    rest = (1 - first) / 2
+    heard = replace(SAD, probabilities={"surprise": first, "happy": rest, "fear": rest})
+    for language in (words("de"), Loud()):
+        picture = pixels(charts.picture(replace(analysis, prediction=heard), kind, language))
+        assert (picture[:, :4] == 255).all() and (picture[:, -4:] == 255).all()
+        shares = [where(picture, name).sum() for name in ("surprise", "happy")]
+        assert shares[0] / shares[1] == pytest.approx(first / rest, rel=0.1)
+
+
+def legend(emotions: list[str], language: Words) -> list[tuple[float, float]]:
+    """From where to where each entry of a timeline's legend reaches."""
+
+    class Notes:
+        def __init__(self) -> None:
+            self.starts: list[float] = []
+            self.ends: list[float] = []
+
+        def boxes(self, boxes: list[Box], _colours: list[str]) -> None:
+            self.starts += [x for x, *_ in boxes]
+
+        def text(self, x: float, _y: float, text: str) -> None:
+            self.ends.append(x + text_width(text))
+
+    notes = Notes()
+    time_charts._legend(notes, (70, 0, 558, 100), emotions, language)
+    return list(zip(notes.starts, notes.ends, strict=True))
+
+
+@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("n", [1, 7, 8])
+def test_legends_have_room_in_every_language(n: int, language: str) -> None:
+    entries = legend(list(EMOTIONS)[:n], words(language))
+    assert entries[0][0] >= 4 and entries[-1][1] <= 629
+    assert all(b[0] - a[1] >= 7.9 for a, b in pairwise(entries))
 
 
 def test_an_unknown_kind_names_those_that_are_known(analysis: Analysis) -> None:

@@ -1,6 +1,7 @@
 """The pages' languages: every text can be translated, and is; which language a visitor gets."""
 
 import re
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from flask.testing import FlaskClient
 
 from tests.test_error_shape import BROWSER
 from undertone.settings import ROOT
-from undertone.web.languages import SOURCE, TRANSLATIONS, languages, words_for_scripts
+from undertone.web.languages import SOURCE, TRANSLATIONS, languages, words, words_for_scripts
 
 OTHERS = [code for code in languages() if code != SOURCE]
 PLACEHOLDER = re.compile(r"%\(\w+\)|%%")
@@ -118,6 +119,19 @@ def test_which_language(
     assert {"Accept-Language", "Cookie"} <= set(response.vary)
     # Only who chooses a language is given a cookie.
     assert ("Set-Cookie" in response.headers) == (wish in languages())
+
+
+def test_dates_and_numbers_are_as_the_language_writes_them() -> None:
+    moment = datetime(2025, 3, 1, 9, 5, tzinfo=UTC)
+    english, german = words(SOURCE), words("de")
+    assert english.moment(moment) == "1 March 2025, 09:05"
+    assert german.moment(moment) == "1. März 2025, 09:05"
+    assert (english.moment(moment, True), english.day(moment)) == ("1 Mar 2025, 09:05", "1 Mar")
+    assert (german.moment(moment, True), german.day(moment)) == ("01.03.2025, 09:05", "1. März")
+    assert (english.number(-1234.56, 1), german.number(-1234.56, 1)) == ("−1,234.6", "−1.234,6")
+    assert (english.number(0.5, 2, signed=True), german.number(0.5, 2)) == ("+0.50", "0,50")
+    assert german.test("cremad-si, 6 emotions") == "cremad-si, 6 Gefühle"
+    assert german.test("leave-one-out") == "leave-one-out"
 
 
 def test_programs_get_english(client: FlaskClient) -> None:

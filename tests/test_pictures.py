@@ -1,3 +1,4 @@
+import re
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
 
@@ -7,10 +8,12 @@ from flask.testing import FlaskClient
 
 from tests import samples
 from tests.conftest import upload
-from tests.test_error_shape import assert_error
+from tests.test_error_shape import BROWSER, assert_error
 from undertone.drawing import charts
 from undertone.drawing.pictures import Pictures
+from undertone.drawing.words import ENGLISH, Words
 from undertone.prediction import Analysis
+from undertone.web.languages import words
 
 
 class Painter:
@@ -19,9 +22,9 @@ class Painter:
     def __init__(self) -> None:
         self.drawn: list[tuple[str, str]] = []
 
-    def __call__(self, analysis: Analysis, kind: str) -> bytes:
+    def __call__(self, analysis: Analysis, kind: str, words: Words) -> bytes:
         self.drawn.append((analysis.id, kind))
-        return f"{analysis.id} {kind}".encode().ljust(100)
+        return f"{analysis.id} {kind} {words.language}".encode().ljust(100)
 
 
 def test_a_picture_is_drawn_once() -> None:
@@ -33,6 +36,16 @@ def test_a_picture_is_drawn_once() -> None:
         assert pictures.get(first, "pie").startswith(b"id0001 pie")
         assert pictures.get(second, "bars").startswith(b"id0002 bars")
     assert len(painter.drawn) == 3
+
+
+def test_each_language_has_its_own() -> None:
+    painter = Painter()
+    pictures = Pictures(draw=painter)
+    for _ in range(2):
+        for language in (ENGLISH, words("de")):
+            drawn = pictures.get(samples.ANALYSIS, "bars", language)
+            assert drawn.startswith(b"abc bars " + language.language.encode())
+    assert len(painter.drawn) == 2
 
 
 def test_what_was_asked_for_longest_ago_is_dropped_first() -> None:
@@ -50,10 +63,10 @@ def test_what_was_asked_for_longest_ago_is_dropped_first() -> None:
 def test_simultaneous_requests_draw_once() -> None:
     painter, begun, may_end = Painter(), Event(), Event()
 
-    def slowly(analysis: Analysis, kind: str) -> bytes:
+    def slowly(analysis: Analysis, kind: str, words: Words) -> bytes:
         begun.set()
         assert may_end.wait(30)
-        return painter(analysis, kind)
+        return painter(analysis, kind, words)
 
     pictures = Pictures(draw=slowly)
     together = Barrier(5)
@@ -74,7 +87,7 @@ def test_simultaneous_requests_draw_once() -> None:
 def test_after_a_failure_it_is_tried_again() -> None:
     failures = [RuntimeError("no ink")]
 
-    def draw(analysis: Analysis, kind: str) -> bytes:
+    def draw(analysis: Analysis, kind: str, words: Words) -> bytes:
         if failures:
             raise failures.pop()
         return b"png"
@@ -112,6 +125,44 @@ def test_who_has_it_does_not_get_it_again(
     assert not painter.drawn
     assert client.get(url, headers={"If-None-Match": '"other"'}).status_code == 200
     assert len(painter.drawn) == 1
+
+
+def test_only_the_address_decides_on_the_language(client: FlaskClient, voice_wav: bytes) -> None:
+    url = f"{stored(client, voice_wav)}/bars.png"
+    client.set_cookie("lang", "de")
+    english = client.get(url, headers={"Accept-Language": "de"})
+    german = client.get(f"{url}?lang=de", headers={"If-None-Match": english.headers["ETag"]})
+    assert german.status_code == 200
+    assert english.data == client.get(f"{url}?lang=en").data != german.data
+    assert english.headers["ETag"] != german.headers["ETag"]
+    again = client.get(url, headers={"If-None-Match": german.headers["ETag"]})
+    assert (again.status_code, again.data) == (200, english.data)
+    assert_error(client.get(f"{url}?lang=klingon"), 400, "bad-request")
+
+
+def test_charts_in_answers_are_in_the_language_of_the_address(
+    client: FlaskClient, voice_wav: bytes
+) -> None:
+    headers = {"Accept-Language": "de"}
+    usual, english, german = (
+        client.post(f"/upload{query}", **upload(voice_wav), headers=headers).get_json()
+        for query in ("", "?lang=en", "?lang=de")
+    )
+    assert usual["chart_url"] == english["chart_url"] != german["chart_url"]
+    assert usual["probabilities"] == german["probabilities"]
+    plots = client.post("/analyze?lang=de", **upload(voice_wav)).get_json()
+    other = client.post("/analyze", **upload(voice_wav)).get_json()
+    assert plots["emotion_plot"] != other["emotion_plot"]
+    assert plots["emotion_probs"].keys() == other["emotion_probs"].keys()
+
+
+def test_a_page_shows_pictures_in_its_own_language(client: FlaskClient, voice_wav: bytes) -> None:
+    page = stored(client, voice_wav).removesuffix("/pictures")
+    for language in ("de", "en"):
+        html = client.get(f"{page}?lang={language}", headers=BROWSER).get_data(as_text=True)
+        addresses = re.findall(r'(?:src|href)="([^"]*(?:pictures/|download-report)[^"]*)"', html)
+        assert len(addresses) == 5
+        assert all(address.endswith(f"?lang={language}") for address in addresses)
 
 
 def test_a_new_way_of_drawing_has_another_tag(

@@ -1,6 +1,7 @@
 """The PDF, read back and drawn."""
 
 import io
+import re
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from undertone.prediction import Analysis, Prediction, Segment
 from undertone.recognition.model_store import ModelInfo, load_info
 from undertone.sound.audio import Audio
 from undertone.sound.spectrogram import mel_spectrogram
+from undertone.web.languages import words
 
 SHARES = {"sad": 0.52, "angry": 0.3, "happy": 0.15, "calm": 0.028, "fear": 0.002}
 SAD = Prediction("sad", 0.52, SHARES, "encoder", False)
@@ -66,7 +68,7 @@ def drawn(pdf: bytes, page: int = 0) -> np.ndarray:
 def test_it_says_what_was_heard_and_how_sure_that_is(analysis: Analysis, info: ModelInfo) -> None:
     pages = read(report(analysis, info))
     text = " ".join(" ".join(pages).split())
-    for words in (
+    for part in (
         "interview.wav", "4.0 s", "3.2 s", "21 November 2025, 12:30 UTC", analysis.id,
         "Heard in this voice", "Sad", "52 %", "not for decisions about people", "acted speech",
         "Angry 30.0 %", "Fear 0.2 %", "Overall tone: negative",
@@ -74,7 +76,7 @@ def test_it_says_what_was_heard_and_how_sure_that_is(analysis: Analysis, info: M
         "Emotions over time", "Waveform", "Mel spectrogram", "MFCC",
         info.id, "crema_d, ravdess",
     ):  # fmt: skip
-        assert words in text, words
+        assert part in text, part
     for test, score in info.scores.items():
         low, high = score["uar_interval_95"]
         uar, low, high = (f"{100 * share:.1f} %" for share in (score["uar"], low, high))
@@ -89,6 +91,42 @@ def test_it_knows_what_it_is(analysis: Analysis) -> None:
     assert document.metadata.title == "Emotion in the voice: interview.wav"
     assert document.metadata.author == "Undertone"
     assert document.trailer["/Root"]["/Lang"] == "en"
+
+
+def test_it_is_in_the_language_that_is_asked_for(analysis: Analysis, info: ModelInfo) -> None:
+    many = replace(analysis, duration_s=63.0, segments=windows(20, lambda k: "sad"))
+    pdf = report(many, info, words("de"))
+    pages = read(pdf)
+    text = " ".join(" ".join(pages).split())
+    for part in (
+        "Bericht über eine Aufnahme", "1:03 min", "3,2 s", "21. November 2025, 12:30 UTC",
+        "In dieser Stimme zu hören", "Trauer", "52 %", "nicht für Entscheidungen über Menschen",
+        "Gefühl Wahrscheinlichkeit", "Wut 30,0 %", "Angst 0,2 %", "Grundton: negativ (−0,",
+        "182 Hz", "3,1 Silben/s", "−24 dBFS", "1,6 bis 3,6 in der Sekunde", "neutrale Sätze",
+        "Gefühle im Lauf der Zeit", "Wellenform", "Mel-Spektrogramm", "Nr. 4", "−2,5 SD",
+        "„encoder“, Version", "cremad-si, 6 Gefühle", "Fenster für Fenster",
+    ):  # fmt: skip
+        assert part in text, part
+    # Not a word is left in English.
+    for word in ("the", "of", "and", "to", "emotions", "speech", "page", "Sad", "Angry"):
+        assert not re.search(rf"\b{word}\b", text.replace("Measurement of Speech and Voice", "")), (
+            word
+        )
+    for number, page in enumerate(pages, 1):
+        assert f"Seite {number} von {len(pages)}" in page
+    document = pypdf.PdfReader(io.BytesIO(pdf))
+    assert document.metadata.title == "Gefühl in der Stimme: interview.wav"
+    assert document.trailer["/Root"]["/Lang"] == "de"
+
+
+def test_the_address_names_its_language(app: Flask) -> None:
+    app.extensions["undertone"].history.add(samples.analysis())
+    for query, language, heard in (("", "en", "Heard"), ("?lang=de", "de", "zu hören")):
+        response = app.test_client().get(
+            f"/download-report/id0000{query}", headers={"Accept-Language": "de"}
+        )
+        assert heard in read(response.data)[0]
+        assert response.headers["Content-Language"] == language
 
 
 def test_a_guess_is_called_one(analysis: Analysis, info: ModelInfo) -> None:

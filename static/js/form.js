@@ -4,6 +4,7 @@ import { size } from "./format.js";
 import { followJob } from "./job.js";
 import { findLength } from "./media.js";
 import { leaving, showPage } from "./pages.js";
+import { showProblem } from "./problem.js";
 import { setUpRecorder } from "./recorder.js";
 import { setUpResult } from "./result.js";
 import { upload, UploadCancelled, UploadFailed } from "./upload.js";
@@ -34,11 +35,9 @@ export function setUpForm(form) {
   }
 
   /** Say a problem beside the form, or with no text that there is none. */
-  function tell(text = "") {
+  function tell(text = "", original = "") {
     const problem = form.querySelector("#problem");
-    problem.textContent = text;
-    problem.hidden = !text;
-    problem.removeAttribute("lang");
+    showProblem(problem, text, original);
     if (text) input.setAttribute("aria-invalid", "true");
     else input.removeAttribute("aria-invalid");
     if (text) problem.scrollIntoView({ block: "nearest" });
@@ -108,7 +107,7 @@ export function setUpForm(form) {
     } catch (error) {
       show("ready");
       if (error instanceof UploadCancelled) say(_("Cancelled. The recording is still here."));
-      else if (error instanceof UploadFailed) tell(error.message);
+      else if (error instanceof UploadFailed) tell(error.message, error.original);
       else {
         tell(_("Something went wrong in this page. Load it again and choose the recording anew."));
         throw error;

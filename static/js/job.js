@@ -1,6 +1,7 @@
 // Follows a job: asks for its page again and again and shows what has changed.
 
 import { leaving, returning, showPage } from "./pages.js";
+import { readProblem, showProblem } from "./problem.js";
 import { setUpResult } from "./result.js";
 import { _ } from "./words.js";
 
@@ -22,10 +23,7 @@ export function followJob(main, { file, onCancelled } = {}) {
   let pause_ms = FIRST_PAUSE_MS;
   let isLeft = false;
 
-  function tell(text = "") {
-    if (trouble.textContent !== text) trouble.textContent = text;
-    trouble.hidden = !text;
-  }
+  const tell = ({ message, original } = {}) => showProblem(trouble, message, original);
 
   async function look() {
     try {
@@ -37,7 +35,7 @@ export function followJob(main, { file, onCancelled } = {}) {
     } catch (error) {
       if (isLeft) return;
       if (!(error instanceof NoAnswer)) throw error;
-      tell(error.message);
+      tell(error);
       pause_ms = error.isFinal ? Infinity : Math.min(2 * pause_ms, LONGEST_WITHOUT_ANSWER_MS);
     }
     if (!isOver() && pause_ms !== Infinity && !isLeft) timer = setTimeout(look, pause_ms);
@@ -81,7 +79,7 @@ export function followJob(main, { file, onCancelled } = {}) {
       if (state() === "cancelled") onCancelled?.();
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error;
-      tell(error.message);
+      tell(error);
     }
   });
   leaving(job, () => {
@@ -95,10 +93,11 @@ export function followJob(main, { file, onCancelled } = {}) {
   if (!isOver()) timer = setTimeout(look, pause_ms);
 }
 
-/** The message is for the user; a final one is not worth asking again. */
+/** The message is for the user; what was final is not worth asking again. */
 class NoAnswer extends Error {
-  constructor(message, isFinal = false) {
+  constructor(message, { original = "", isFinal = false } = {}) {
     super(message);
+    this.original = original;
     this.isFinal = isFinal;
   }
 }
@@ -120,12 +119,12 @@ async function fetchPage(url, options = {}) {
   }
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   if (response.ok) return page;
-  const told = page.querySelector(".error-page .lead")?.textContent.trim();
+  const { words, original } = readProblem(page);
   throw new NoAnswer(
-    told ||
+    words ||
       _("An answer came that this page does not understand (status %(status)s).", {
         status: response.status,
       }),
-    response.status === 404,
+    { original, isFinal: response.status === 404 },
   );
 }

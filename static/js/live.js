@@ -4,6 +4,7 @@ import { LiveMicrophone } from "./live_microphone.js";
 import { LivePicture } from "./live_picture.js";
 import { LiveSession } from "./live_session.js";
 import { MicrophoneRefused } from "./microphone.js";
+import { showProblem } from "./problem.js";
 import { _ } from "./words.js";
 
 // A screen reader hears of a change, but not of each.
@@ -26,15 +27,10 @@ function setUpLive(root) {
     if (hadFocus) find(isOn ? "stop" : "start").focus();
   }
 
-  function tell(text = "") {
-    find("problem").textContent = text;
-    find("problem").hidden = !text;
-  }
-
   const say = (text) => (find("status").textContent = text);
 
   async function start() {
-    tell();
+    showProblem(find("problem"));
     show("asking");
     picture.clear();
     picture.words(_("Waiting for the microphone to be allowed."), "…");
@@ -90,13 +86,13 @@ function setUpLive(root) {
     if (emotion) say(picture.bars.get(emotion).dataset.title);
   }
 
-  function stop(problem = "") {
+  function stop(problem = "", original = "") {
     session?.close();
     microphone?.close();
     session = microphone = null;
     picture.words(_("The microphone is off"), _("Ready"));
     show("off");
-    tell(problem);
+    showProblem(find("problem"), problem, original);
     if (!problem) say(_("Stopped. The microphone is off."));
   }
 

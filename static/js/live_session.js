@@ -1,6 +1,6 @@
 // The conversation that docs/live.md describes, held again whenever it breaks.
 
-import { _ } from "./words.js";
+import { _, ofError } from "./words.js";
 
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 10_000;
@@ -13,7 +13,7 @@ export class LiveSession {
   /**
    * `hello` is the first message. `onAnswer` gets each answer, `onWait` is called when the
    * connection is lost and will be made again, `onReady` when it is there, and `onRefused` with
-   * words for the user when there is nothing to wait for.
+   * words for the user, and the server's own, when there is nothing to wait for.
    */
   constructor(url, hello, handlers) {
     this.url = url;
@@ -51,9 +51,10 @@ export class LiveSession {
     // Who was never let in hears why; who was comes back as soon as there is a way.
     if (told ? !(this.wasReady && PASSING.includes(told.code)) : !this.wasReady) {
       this.isOver = true;
-      return this.handlers.onRefused(
-        told?.error ?? _("Undertone does not answer; it may have been stopped."),
-      );
+      const { words, original } = told
+        ? ofError(told)
+        : { words: _("Undertone does not answer; it may have been stopped.") };
+      return this.handlers.onRefused(words, original);
     }
     this.handlers.onWait();
     this.timer = setTimeout(() => this.connect(), this.pause_ms);

@@ -1,12 +1,18 @@
 // Recordings to the server, and the page that it answers with: a result's or a job's.
 
+import { readProblem } from "./problem.js";
 import { _ } from "./words.js";
 
 // Some connections are slow.
 const TIMEOUT_MS = 15 * 60 * 1000;
 
-/** The message is for the user. */
-export class UploadFailed extends Error {}
+/** The message is for the user; behind it come the server's own words, if it has told any. */
+export class UploadFailed extends Error {
+  constructor(message, original = "") {
+    super(message);
+    this.original = original;
+  }
+}
 export class UploadCancelled extends Error {}
 
 /**
@@ -57,13 +63,14 @@ function read(request) {
     return { page, url: request.responseURL };
   }
   // The form's page, or an error's own, says what was wrong.
-  const told = page?.querySelector("#problem, .error-page .lead")?.textContent.trim();
+  const { words, original } = readProblem(page);
   throw new UploadFailed(
-    told ||
+    words ||
       _("An answer came that this page does not understand (status %(status)s).", {
         status: request.status,
       }) +
         " " +
         _("Your recording is still here: try again in a moment."),
+    original,
   );
 }

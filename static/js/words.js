@@ -14,6 +14,15 @@ export function ngettext(singular, plural, values) {
   return fill(forms[values.n === 1 ? 0 : 1], values);
 }
 
+/** An error that the server tells programs: in the page's language, where that is another than
+    English by the page's [data-errors], and its English words behind. */
+export function ofError({ code, error }) {
+  const told = document.querySelector("[data-errors]")?.dataset.errors;
+  const errors = JSON.parse(told ?? "{}");
+  const words = errors[code] ?? errors[""];
+  return words ? { words, original: error } : { words: error, original: "" };
+}
+
 function fill(text, values) {
   return text.replace(/%\((\w+)\)s/g, (_match, name) => values[name]);
 }

@@ -1,21 +1,24 @@
 """Pictures of an analysis, by kind, and the charts of its probabilities."""
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from undertone.drawing.sheets import TEXT_PX, Box, PngSheet, Sheet
+from undertone.drawing.sheets import TEXT_PX, Box, PngSheet, Sheet, text_width
 from undertone.drawing.time_charts import draw_mfcc, draw_spectrogram, draw_timeline, draw_waveform
+from undertone.drawing.words import ENGLISH, Words
 from undertone.emotions import EMOTIONS
 from undertone.errors import UnknownPicture
 from undertone.prediction import Analysis, percent
 
 # A change of what is drawn raises it: pictures that browsers keep are then fetched anew.
-DRAWING_VERSION = 2
+DRAWING_VERSION = 3
 
-Draw = Callable[[Sheet, Box, Analysis], None]
+Draw = Callable[[Sheet, Box, Analysis, Words], None]
+ROOM_PX = 81  # on either side of a ring, for names
+GAP_PX = 9  # between both
 
 
 @dataclass(frozen=True)
@@ -34,16 +37,20 @@ class Picture:
     height: int
     parts: tuple[tuple[Draw, Box], ...]
 
-    def draw(self, sheet: Sheet, analysis: Analysis) -> None:
+    def draw(self, sheet: Sheet, analysis: Analysis, words: Words) -> None:
         """Draw all parts."""
         for draw, box in self.parts:
-            draw(sheet, box, analysis)
+            draw(sheet, box, analysis, words)
 
 
-def draw_bars(sheet: Sheet, box: Box, analysis: Analysis) -> None:
+def draw_bars(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -> None:
     """Probabilities as horizontal bars, the most probable on top, each with its number."""
     left, bottom, width, height = box
     ranked = analysis.prediction.ranked
+    names = [words.emotion(name) for name, _ in ranked]
+    # Some languages have longer names, which take from the bars.
+    wider = max(0.0, max(map(text_width, names)) + 14 - left)
+    left, width = left + wider, width - wider
     step = height / len(ranked)
     middles = [bottom + height - (place + 0.5) * step for place in range(len(ranked))]
     bars = [
@@ -51,28 +58,65 @@ def draw_bars(sheet: Sheet, box: Box, analysis: Analysis) -> None:
         for middle, (_, p) in zip(middles, ranked, strict=True)
     ]
     sheet.boxes(bars, [EMOTIONS[name].colour for name, _ in ranked])
-    for middle, bar, (name, p) in zip(middles, bars, ranked, strict=True):
-        sheet.text(left - 9, middle - 5.5, name.capitalize(), anchor="end")
+    for middle, bar, name, (_, p) in zip(middles, bars, names, ranked, strict=True):
+        sheet.text(left - 9, middle - 5.5, name, anchor="end")
         sheet.text(left + bar[2] + 8, middle - 5.5, percent(p))
 
 
-def draw_ring(sheet: Sheet, box: Box, analysis: Analysis) -> None:
+def draw_ring(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -> None:
     """Probabilities as slices of a ring; those under 6 % carry no name, to stay readable."""
     left, bottom, width, height = box
     ranked = analysis.prediction.ranked
-    x, y, radius = left + width / 2, bottom + height / 2, min(width, height) / 2
     edges = 360 * np.cumsum([0.0, *(p for _, p in ranked)])
+    middles = np.radians((edges[:-1] + edges[1:]) / 2)
+    named = [
+        (words.emotion(name), float(np.sin(middle)), float(np.cos(middle)))
+        for middle, (name, p) in zip(middles, ranked, strict=True)
+        if p >= 0.06
+    ]
+    x, radius = _between_names(left, width, [(name, across) for name, across, _ in named])
+    y = bottom + height / 2
+    label, share = words.emotion(ranked[0][0]), percent(ranked[0][1])
+    inner = max(0.58 * radius, text_width(label, bold=True) / 2 + 8)
     colours = [EMOTIONS[name].colour for name, _ in ranked]
-    sheet.slices((x, y), (0.58 * radius, radius), edges.tolist(), colours)
-    for middle, (name, p) in zip(np.radians((edges[:-1] + edges[1:]) / 2), ranked, strict=True):
-        if p >= 0.06:
-            across, up = np.sin(middle), np.cos(middle)
-            anchor = "start" if across > 0.1 else "end" if across < -0.1 else "middle"
-            place = (x + (radius + 9) * across, y + (radius + 12) * up - 5.5)
-            sheet.text(*place, name.capitalize(), anchor=anchor)
-    label, p = ranked[0]
-    sheet.text(x, y + 0.15 * TEXT_PX, label.capitalize(), anchor="middle", bold=True)
-    sheet.text(x, y - 1.1 * TEXT_PX, percent(p), anchor="middle")
+    sheet.slices((x, y), (min(inner, 0.85 * radius), radius), edges.tolist(), colours)
+    for name, across, up in named:
+        anchor = "start" if across > 0.1 else "end" if across < -0.1 else "middle"
+        place = (x + (radius + GAP_PX) * across, y + (radius + 12) * up - 5.5)
+        sheet.text(*place, name, anchor=anchor)
+    sheet.text(x, y + 0.15 * TEXT_PX, label, anchor="middle", bold=True)
+    sheet.text(x, y - 1.1 * TEXT_PX, share, anchor="middle")
+
+
+def _between_names(
+    left: float, width: float, names: Sequence[tuple[str, float]]
+) -> tuple[float, float]:
+    """Middle and radius of a ring with names at its sides: aside, or smaller, where they are long.
+
+    Parameters
+    ----------
+    left, width : float
+        Where the ring is by itself.
+    names : sequence of (name, across)
+        How far across each is, from -1 at the left to 1 at the right.
+    """
+    sides: dict[bool, list[tuple[float, float]]] = {True: [(1, -GAP_PX)], False: [(1, -GAP_PX)]}
+    for name, across in names:
+        if abs(across) > 0.1:
+            sides[across > 0].append((abs(across), text_width(name)))
+    room = width + 2 * ROOM_PX
+    fitting = [
+        (room - its_width - other_width) / (its_part + other_part) - GAP_PX
+        for its_part, its_width in sides[True]
+        for other_part, other_width in sides[False]
+    ]
+    radius = min(width / 2, *fitting)
+    least, most = (
+        max(part * (radius + GAP_PX) + its_width for part, its_width in sides[is_right])
+        for is_right in (False, True)
+    )
+    x = max(left - ROOM_PX + least, min(left + width / 2, left + width + ROOM_PX - most))
+    return x, radius
 
 
 PICTURES: Mapping[str, Picture] = {
@@ -97,7 +141,7 @@ PICTURES: Mapping[str, Picture] = {
 }
 
 
-def picture(analysis: Analysis, kind: str) -> bytes:
+def picture(analysis: Analysis, kind: str, words: Words = ENGLISH) -> bytes:
     """PNG of an analysis, with twice the pixels of the size it is shown at.
 
     Parameters
@@ -105,6 +149,8 @@ def picture(analysis: Analysis, kind: str) -> bytes:
     analysis : Analysis
     kind : str
         One of `PICTURES`.
+    words : Words, optional
+        Its language.
 
     Raises
     ------
@@ -115,7 +161,7 @@ def picture(analysis: Analysis, kind: str) -> bytes:
     """
     described = describe(kind)
     sheet = PngSheet(described.width, described.height)
-    described.draw(sheet, analysis)
+    described.draw(sheet, analysis, words)
     return sheet.png()
 
 

@@ -6,10 +6,11 @@ from concurrent.futures import Future
 from threading import Lock
 
 from undertone.drawing import charts
+from undertone.drawing.words import ENGLISH, Words
 from undertone.prediction import Analysis
 
 MAX_BYTES = 32 * 1024 * 1024  # some hundred pictures
-Key = tuple[str, str]
+Key = tuple[str, str, str]  # analysis, kind, language
 
 
 class Pictures:
@@ -22,13 +23,13 @@ class Pictures:
     max_bytes : int
         Of what is kept; what was asked for longest ago goes first.
     draw : callable
-        Analysis and kind to PNG.
+        Analysis, kind and language to PNG.
     """
 
     def __init__(
         self,
         max_bytes: int = MAX_BYTES,
-        draw: Callable[[Analysis, str], bytes] = charts.picture,
+        draw: Callable[[Analysis, str, Words], bytes] = charts.picture,
     ) -> None:
         self._max_bytes = max_bytes
         self._draw = draw
@@ -37,15 +38,15 @@ class Pictures:
         self._n_bytes = 0
         self._underway: dict[Key, Future[bytes]] = {}
 
-    def get(self, analysis: Analysis, kind: str) -> bytes:
-        """The picture of this kind, drawn now unless it is there.
+    def get(self, analysis: Analysis, kind: str, words: Words = ENGLISH) -> bytes:
+        """The picture of this kind in this language, drawn now unless it is there.
 
         Raises
         ------
         UnknownPicture, PictureUnavailable
             As `charts.picture` does.
         """
-        key = analysis.id, kind
+        key = analysis.id, kind, words.language
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
@@ -55,12 +56,12 @@ class Pictures:
             if drawing is None:
                 drawing = self._underway[key] = Future()
         if is_mine:
-            self._fulfil(drawing, key, analysis)
+            self._fulfil(drawing, key, analysis, words)
         return drawing.result()
 
-    def _fulfil(self, drawing: Future[bytes], key: Key, analysis: Analysis) -> None:
+    def _fulfil(self, drawing: Future[bytes], key: Key, analysis: Analysis, words: Words) -> None:
         try:
-            png = self._draw(analysis, key[1])
+            png = self._draw(analysis, key[1], words)
         except BaseException as error:
             with self._lock:
                 del self._underway[key]

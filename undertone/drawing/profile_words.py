@@ -10,14 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from undertone.drawing.words import ENGLISH, Words
 from undertone.messages import translatable
 
 BAKEN = "Fitch & Holbrook 1970, in Baken & Orlikoff, Clinical Measurement of Speech and Voice, 2000"
 CAMPIONE = "Campione & Véronis, Speech Prosody 2002"
 CREMA_D = translatable("neutral sentences of CREMA-D (Cao et al. 2014), measured in the same way")
-
-Translate = Callable[[str], str]
-Number = Callable[[float, int], str]  # value and digits after the point
 
 
 @dataclass(frozen=True)
@@ -85,46 +83,30 @@ class _Measure:
     unit: str
     digits: int
     scale: Scale
-    sentence: Callable[[float, Mapping[str, float], Translate], str]
+    sentence: Callable[[float, Mapping[str, float], Words], str]
     factor: float = 1.0  # from what is kept to what is shown
 
 
-def _english(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}".replace("-", "−")
-
-
-def describe(
-    profile: Mapping[str, float], translate: Translate = str, number: Number = _english
-) -> list[Finding]:
-    """What `voice_profile.profile` measured, in plain words; nothing of what it could not.
-
-    Parameters
-    ----------
-    profile : mapping of str to float
-    translate : callable, optional
-        Puts English into another language.
-    number : callable, optional
-        Writes a number, with so many digits, as that language does.
-    """
+def describe(profile: Mapping[str, float], words: Words = ENGLISH) -> list[Finding]:
+    """What `voice_profile.profile` measured, in plain words; nothing of what it could not."""
     found = (measure for measure in MEASURES if measure.key in profile)
-    return [_finding(measure, profile, translate, number) for measure in found]
+    return [_finding(measure, profile, words) for measure in found]
 
 
-def _finding(
-    measure: _Measure, profile: Mapping[str, float], translate: Translate, number: Number
-) -> Finding:
+def _finding(measure: _Measure, profile: Mapping[str, float], words: Words) -> Finding:
     value, scale = profile[measure.key] * measure.factor, measure.scale
-    unit = translate(measure.unit)
+    unit = words.translate(measure.unit)
     return Finding(
-        name=translate(measure.name),
-        value=f"{number(value, measure.digits)} {unit}",
-        sentence=measure.sentence(value, profile, translate),
+        name=words.translate(measure.name),
+        value=f"{words.number(value, measure.digits)} {unit}",
+        sentence=measure.sentence(value, profile, words),
         place=scale.place(value),
         usual=tuple(
-            (scale.place(low), scale.place(high), translate(who)) for low, high, who in scale.usual
+            (scale.place(low), scale.place(high), words.translate(who))
+            for low, high, who in scale.usual
         ),
-        ends=(f"{number(scale.low, 0)} {unit}", f"{number(scale.high, 0)} {unit}"),
-        source=translate(scale.source) if scale.source else "",
+        ends=(f"{words.number(scale.low)} {unit}", f"{words.number(scale.high)} {unit}"),
+        source=words.translate(scale.source) if scale.source else "",
     )
 
 
@@ -139,7 +121,8 @@ PACE = Scale(0, 7, ((1.6, 3.6, _NEUTRAL),), CREMA_D)
 PAUSES = Scale(0, 60)
 
 
-def _pitch_words(hz: float, _: Mapping[str, float], translate: Translate) -> str:
+def _pitch_words(hz: float, _: Mapping[str, float], words: Words) -> str:
+    translate = words.translate
     (men_low, men_high, _men), (women_low, women_high, _women) = PITCH.usual
     if hz < men_low:
         where = translate("This voice is lower than either.")
@@ -164,7 +147,8 @@ def _against(value: float, scale: Scale, less: str, usual: str, more: str) -> st
     return more if value > high else usual
 
 
-def _range_words(semitones: float, _: Mapping[str, float], translate: Translate) -> str:
+def _range_words(semitones: float, _: Mapping[str, float], words: Words) -> str:
+    translate = words.translate
     ((low, high, _who),) = PITCH_RANGE.usual
     told = translate(
         "How far the pitch moves up and down; twelve semitones are an octave. In neutral sentences "
@@ -180,7 +164,8 @@ def _range_words(semitones: float, _: Mapping[str, float], translate: Translate)
     return f"{told} {manner}"
 
 
-def _loudness_words(dbfs: float, _: Mapping[str, float], translate: Translate) -> str:
+def _loudness_words(dbfs: float, _: Mapping[str, float], words: Words) -> str:
+    translate = words.translate
     told = translate(
         "How strong the speech is in the recording; 0 is the most it can hold. It tells more of "
         "the microphone and its distance than of the voice, so there is no usual range."
@@ -194,7 +179,8 @@ def _loudness_words(dbfs: float, _: Mapping[str, float], translate: Translate) -
     return told
 
 
-def _spread_words(spread_db: float, _: Mapping[str, float], translate: Translate) -> str:
+def _spread_words(spread_db: float, _: Mapping[str, float], words: Words) -> str:
+    translate = words.translate
     ((low, high, _who),) = SPREAD.usual
     told = translate(
         "From the quiet to the loud parts of the speech. In neutral sentences it is %(low)g to "
@@ -210,12 +196,13 @@ def _spread_words(spread_db: float, _: Mapping[str, float], translate: Translate
     return f"{told} {manner} " + translate("Noise makes it smaller.")
 
 
-def _pace_words(per_s: float, _: Mapping[str, float], translate: Translate) -> str:
+def _pace_words(per_s: float, _: Mapping[str, float], words: Words) -> str:
+    translate = words.translate
     ((low, high, _who),) = PACE.usual
     told = translate(
         "How fast the syllables follow each other between pauses, counted by loudness alone, which "
         "misses some. In neutral sentences it is %(low)s to %(high)s a second:"
-    ) % {"low": low, "high": high}
+    ) % {"low": words.number(low, 1), "high": words.number(high, 1)}
     manner = _against(
         per_s,
         PACE,
@@ -226,14 +213,15 @@ def _pace_words(per_s: float, _: Mapping[str, float], translate: Translate) -> s
     return f"{told} {manner}"
 
 
-def _pause_words(percent: float, profile: Mapping[str, float], translate: Translate) -> str:
+def _pause_words(percent: float, profile: Mapping[str, float], words: Words) -> str:
+    translate = words.translate
     if percent == 0:
         return translate("There is no pause of 0.3 seconds or more.")
     return translate(
         "The part of the time from the first word to the last in which nothing is said for 0.3 "
-        "seconds or more. The longest pause lasts %(longest).1f s; who reads aloud seldom "
+        "seconds or more. The longest pause lasts %(longest)s s; who reads aloud seldom "
         "pauses for more than one, who thinks while speaking does."
-    ) % {"longest": profile.get("longest_pause_s", 0.0)}
+    ) % {"longest": words.number(profile.get("longest_pause_s", 0.0), 1)}
 
 
 MEASURES = (

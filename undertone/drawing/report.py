@@ -27,6 +27,7 @@ from undertone.drawing.report_parts import Answer, Chart, Name, NumberedCanvas, 
 from undertone.drawing.scripts import BOLD, REGULAR, clean
 from undertone.drawing.sheets import INK, LINE, QUIET
 from undertone.drawing.time_charts import draw_mfcc, draw_spectrogram, draw_timeline, draw_waveform
+from undertone.drawing.words import ENGLISH, Words
 from undertone.emotions import EMOTIONS
 from undertone.prediction import Analysis, Prediction, Segment, percent
 from undertone.recognition.model_store import ModelInfo
@@ -56,7 +57,7 @@ OVER_TIME = (
 MAX_SINGLE_WINDOWS = 60
 
 
-def report(analysis: Analysis, info: ModelInfo | None) -> bytes:
+def report(analysis: Analysis, info: ModelInfo | None, words: Words = ENGLISH) -> bytes:
     """PDF of an analysis: the answer with its caution, charts, voice, and how good the model is.
 
     Parameters
@@ -64,44 +65,51 @@ def report(analysis: Analysis, info: ModelInfo | None) -> bytes:
     analysis : Analysis
     info : ModelInfo, optional
         The model that answered, if it is still installed as it was.
+    words : Words, optional
+        Its language.
     """
+    _ = words.translate
     buffer = io.BytesIO()
     document = SimpleDocTemplate(
         buffer, pagesize=A4, leftMargin=MARGIN, rightMargin=MARGIN, topMargin=44, bottomMargin=56,
-        title=f"Emotion in the voice: {clean(analysis.filename)}", author="Undertone",
-        subject="Speech emotion recognition", creator="Undertone", lang="en", pageCompression=1,
+        title=_("Emotion in the voice: %(name)s", name=clean(analysis.filename)),
+        author="Undertone", subject=_("Speech emotion recognition"), creator="Undertone",
+        lang=words.language, pageCompression=1,
     )  # fmt: skip
     parts = [
-        *_opening(analysis),
-        *_answer(analysis),
-        *_over_time(analysis),
-        *_voice(describe(analysis.profile)),
-        *_model(analysis, info),
-        *_windows(analysis),
+        *_opening(analysis, words),
+        *_answer(analysis, words),
+        *_over_time(analysis, words),
+        *_voice(describe(analysis.profile, words), words),
+        *_model(analysis, info, words),
+        *_windows(analysis, words),
     ]
     footer = f"Undertone · {analysis.id}"
-    document.build(parts, canvasmaker=partial(_canvas, footer))
+    document.build(parts, canvasmaker=partial(_canvas, footer, words))
     return buffer.getvalue()
 
 
-def _canvas(footer: str, *args: Any, **kwargs: Any) -> NumberedCanvas:
+def _canvas(footer: str, words: Words, *args: Any, **kwargs: Any) -> NumberedCanvas:
     canvas = NumberedCanvas(*args, **kwargs)
-    canvas.footer = footer
+    canvas.footer, canvas.words = footer, words
     return canvas
 
 
-def _opening(analysis: Analysis) -> Iterator[Flowable]:
-    yield Paragraph("Undertone · report on a recording", SMALL)
+def _opening(analysis: Analysis, words: Words) -> Iterator[Flowable]:
+    _ = words.translate
+    yield Paragraph(_("Undertone · report on a recording"), SMALL)
     yield Name(analysis.filename, 17)
     yield Spacer(0, 4)
-    when = analysis.created_at
     facts = (
-        ("Length", _length(analysis.duration_s)),
-        ("Speech in it", _length(analysis.speech_s)),
-        ("Analysed", f"{when.day} {when:%B %Y, %H:%M} UTC"),
-        ("Analysis", analysis.id),
+        (_("Length"), _length(analysis.duration_s, words)),
+        (_("Speech in it"), _length(analysis.speech_s, words)),
+        (_("Analysed"), f"{words.moment(analysis.created_at)} UTC"),
+        (_("Analysis"), analysis.id),
     )
-    rows = [[Paragraph(name, SMALL) for name, _ in facts], [Paragraph(v, TEXT) for _, v in facts]]
+    rows = [
+        [Paragraph(name, SMALL) for name, _value in facts],
+        [Paragraph(value, TEXT) for _name, value in facts],
+    ]
     yield Table(
         rows,
         colWidths=[75, 75, 155, WIDTH - 305],
@@ -110,61 +118,68 @@ def _opening(analysis: Analysis) -> Iterator[Flowable]:
     yield Rule(WIDTH)
 
 
-def _answer(analysis: Analysis) -> Iterator[Flowable]:
+def _answer(analysis: Analysis, words: Words) -> Iterator[Flowable]:
+    _ = words.translate
     prediction = analysis.prediction
-    label, share = prediction.label.capitalize(), percent(prediction.confidence)
-    kicker = "This is a guess. Closest to" if prediction.uncertain else "Heard in this voice"
+    label, share = words.emotion(prediction.label), percent(prediction.confidence)
+    is_guess = prediction.uncertain
+    kicker = _("This is a guess. Closest to") if is_guess else _("Heard in this voice")
     yield Spacer(0, 14)
     yield Answer(label, share, kicker, EMOTIONS[prediction.label].colour, WIDTH)
     yield Spacer(0, 8)
-    if prediction.uncertain:
+    if is_guess:
         yield Paragraph(
-            "No emotion stands out enough for an answer. A longer, clearer recording of one person "
-            "may help; so may the thought that the voice carries none of these, or several.", TEXT,
+            _("No emotion stands out enough for an answer. A longer, clearer recording of one "
+              "person may help; so may the thought that the voice carries none of these, or "
+              "several."), TEXT,
         )  # fmt: skip
     else:
         yield Paragraph(
-            f"{escape(share)} is calibrated: of recordings of acted speech answered with as much "
-            "confidence, about this share are answered rightly. With everyday speech it is less.",
-            TEXT,
-        )
+            _("%(share)s is calibrated: of recordings of acted speech answered with as much "
+              "confidence, about this share are answered rightly. With everyday speech it is "
+              "less.", share=escape(share)), TEXT,
+        )  # fmt: skip
     tone = prediction.sentiment
     yield Paragraph(
-        f"Overall tone: {tone['label']} ({tone['score']:+.2f}, from −1 to +1)."
-        .replace("(-", "(−"), TEXT,
+        _("Overall tone: %(tone)s (%(score)s, from −1 to +1).", tone=_(str(tone["label"])),
+          score=words.number(float(tone["score"]), 2, signed=True)), TEXT,
     )  # fmt: skip
-    yield Paragraph(
-        "<b>How to take this.</b> The model has learnt from actors who played emotions, and people "
-        "do not always sound the way they feel. It goes by the sound alone, not by the words, and "
-        "is often wrong. It is not for decisions about people: not for a job, at school, in "
-        "medicine, or anywhere an answer has consequences.", CAUTION,
-    )  # fmt: skip
+    heading = _("How to take this.")
+    caution = _(
+        "The model has learnt from actors who played emotions, and people do not always sound the "
+        "way they feel. It goes by the sound alone, not by the words, and is often wrong. It is "
+        "not for decisions about people: not for a job, at school, in medicine, or anywhere an "
+        "answer has consequences."
+    )
+    yield Paragraph(f"<b>{heading}</b> {caution}", CAUTION)
     ranked = prediction.ranked
-    rows = [["Emotion", "Probability"]]
-    rows += [[name.capitalize(), _tenths(p)] for name, p in ranked]
+    rows = [[_("Emotion"), _("Probability")]]
+    rows += [[words.emotion(name), _tenths(p, words)] for name, p in ranked]
     colours = [
         ("LINEBEFORE", (0, row), (0, row), 5, HexColor(EMOTIONS[name].colour))
-        for row, (name, _) in enumerate(ranked, 1)
+        for row, (name, _p) in enumerate(ranked, 1)
     ]
-    bars = charts.PICTURES["bars"]
-    table = Table(rows, colWidths=[75, 65], style=[*GRID, *colours])
-    chart = Chart(bars, analysis, WIDTH - 180)
-    yield Paragraph("All it considered", HEADING)
-    yield Table([[chart, table]], colWidths=[WIDTH - 150, 150], style=FLUSH, hAlign="LEFT")
+    # As wide as the longest words: headings in some languages are.
+    table = Table(rows, style=[*GRID, *colours], hAlign="LEFT")
+    width, _height = table.wrap(0, 0)
+    chart = Chart(charts.PICTURES["bars"], analysis, words, WIDTH - width - 30)
+    yield Paragraph(_("All it considered"), HEADING)
+    yield Table([[chart, table]], colWidths=[WIDTH - width, width], style=FLUSH, hAlign="LEFT")
 
 
-def _over_time(analysis: Analysis) -> Iterator[Flowable]:
+def _over_time(analysis: Analysis, words: Words) -> Iterator[Flowable]:
     pictures = OVER_TIME if analysis.spectrogram else OVER_TIME[:2]
-    drawn = [Chart(picture, analysis, 0.92 * WIDTH) for picture in pictures]
+    drawn = [Chart(picture, analysis, words, 0.92 * WIDTH) for picture in pictures]
     yield CondPageBreak(sum(chart.height for chart in drawn) + 40)
-    yield Paragraph("Through the recording", HEADING)
+    yield Paragraph(words.translate("Through the recording"), HEADING)
     yield from drawn
 
 
-def _voice(findings: Sequence[Finding]) -> Iterator[Flowable]:
+def _voice(findings: Sequence[Finding], words: Words) -> Iterator[Flowable]:
     if not findings:
         return
-    title = Paragraph("The voice", HEADING)
+    _ = words.translate
+    title = Paragraph(_("The voice"), HEADING)
     rows = [
         Table(
             [[
@@ -181,36 +196,40 @@ def _voice(findings: Sequence[Finding]) -> Iterator[Flowable]:
     told: dict[str, list[str]] = {}
     for finding in findings:
         if finding.source:
-            told.setdefault(finding.source, []).append(finding.name.lower())
-    sources = "; ".join(f"{' and '.join(names)}: {source}" for source, names in told.items())
+            told.setdefault(finding.source, []).append(finding.name)
+    sources = "; ".join(f"{', '.join(names)}: {source}" for source, names in told.items())
     if sources:
         yield Spacer(0, 4)
-        yield Paragraph(f"Where the usual ranges are from: {escape(sources)}.", SMALL)
+        yield Paragraph(
+            _("Where the usual ranges are from: %(sources)s.", sources=escape(sources)), SMALL
+        )
 
 
-def _model(analysis: Analysis, info: ModelInfo | None) -> Iterator[Flowable]:
-    name = analysis.prediction.model
-    version = f", version {analysis.model_id}" if analysis.model_id else ""
-    parts: list[Flowable] = [Paragraph("The model", HEADING)]
+def _model(analysis: Analysis, info: ModelInfo | None, words: Words) -> Iterator[Flowable]:
+    _ = words.translate
+    name = _("“%(name)s”", name=escape(analysis.prediction.model))
+    if analysis.model_id:
+        name = _("%(model)s, version %(version)s", model=name, version=analysis.model_id)
+    parts: list[Flowable] = [Paragraph(_("The model"), HEADING)]
     if info is None or info.id != analysis.model_id:
         parts.append(Paragraph(
-            f"The answer is of the model “{escape(name)}”{version}, which is not the one installed "
-            "today; its measured accuracy is therefore not given here.", TEXT,
+            _("The answer is of the model %(model)s, which is not the one installed today; its "
+              "measured accuracy is therefore not given here.", model=name), TEXT,
         ))  # fmt: skip
         yield KeepTogether(parts)
         return
     parts.append(Paragraph(
-        f"The answer is of the model “{escape(name)}”{version}, trained on acted speech "
-        f"({escape(', '.join(info.trained_on))}). Its accuracy was measured on speakers it had "
-        "never heard. UAR is the mean of the shares of each emotion that are recognised; the "
-        "interval holds it with 95 % certainty over speakers.", TEXT,
+        _("The answer is of the model %(model)s, trained on acted speech (%(corpora)s). Its "
+          "accuracy was measured on speakers it had never heard. UAR is the mean of the shares of "
+          "each emotion that are recognised; the interval holds it with 95 %% certainty over "
+          "speakers.", model=name, corpora=escape(", ".join(info.trained_on))), TEXT,
     ))  # fmt: skip
-    rows = [["Test", "Speakers", "UAR", "95 % interval", "Accuracy"]]
+    rows = [[_("Test"), _("Speakers"), "UAR", _("95 %% interval") % {}, _("Accuracy")]]
     for test, score in info.scores.items():
-        low, high = score["uar_interval_95"]
+        low, high = (_tenths(share, words) for share in score["uar_interval_95"])
         rows.append([
-            test, str(score["n_speakers"]), _tenths(score["uar"]),
-            f"{_tenths(low)} to {_tenths(high)}", _tenths(score["accuracy"]),
+            words.test(test), str(score["n_speakers"]), _tenths(score["uar"], words),
+            _("%(low)s to %(high)s", low=low, high=high), _tenths(score["accuracy"], words),
         ])  # fmt: skip
     if len(rows) > 1:
         widths = [190.0, 65.0, 65.0, 100.0, WIDTH - 420]
@@ -218,25 +237,30 @@ def _model(analysis: Analysis, info: ModelInfo | None) -> Iterator[Flowable]:
     yield KeepTogether(parts)
 
 
-def _windows(analysis: Analysis) -> Iterator[Flowable]:
+def _windows(analysis: Analysis, words: Words) -> Iterator[Flowable]:
     if not analysis.segments:
         return
+    _ = words.translate
     is_long = len(analysis.segments) > MAX_SINGLE_WINDOWS
-    rows, colours = [["From", "To", "Heard", "Probability", "Windows" if is_long else "Next"]], []
+    last = _("Windows") if is_long else _("Next")
+    rows, colours = [[_("From"), _("To"), _("Heard"), _("Probability"), last]], []
     for row, run in enumerate(_runs(analysis.segments, is_long), 1):
-        label = run[0].prediction.label
+        label, name = run[0].prediction.label, words.emotion(run[0].prediction.label)
         share = sum(segment.prediction.confidence for segment in run) / len(run)
-        guess = " (a guess)" if all(segment.prediction.uncertain for segment in run) else ""
+        if all(segment.prediction.uncertain for segment in run):
+            name += " " + _("(a guess)")
         rows.append([
-            _clock(run[0].start_s), _clock(run[-1].end_s), label.capitalize() + guess,
-            percent(share), str(len(run)) if is_long else _second(run[0].prediction),
+            _clock(run[0].start_s), _clock(run[-1].end_s), name,
+            percent(share), str(len(run)) if is_long else _second(run[0].prediction, words),
         ])  # fmt: skip
         colours.append(("LINEBEFORE", (2, row), (2, row), 5, HexColor(EMOTIONS[label].colour)))
     yield CondPageBreak(140)
-    yield Paragraph("Window by window", HEADING)
-    lines = "Each line is a run of windows with the same answer and their mean. " if is_long else ""
-    yield Paragraph(f"{lines}Neighbouring windows overlap.", TEXT)
-    widths = [60, 60, 140, 85, WIDTH - 345]
+    yield Paragraph(_("Window by window"), HEADING)
+    how = [_("Neighbouring windows overlap.")]
+    if is_long:
+        how.insert(0, _("Each line is a run of windows with the same answer and their mean."))
+    yield Paragraph(" ".join(how), TEXT)
+    widths = [50, 50, 165, 95, WIDTH - 360]
     yield Table(rows, colWidths=widths, repeatRows=1, style=[*GRID, *colours], hAlign="LEFT")
 
 
@@ -245,14 +269,14 @@ def _runs(segments: Sequence[Segment], merged: bool) -> Iterator[list[Segment]]:
     if not merged:
         yield from ([segment] for segment in segments)
         return
-    for _, run in groupby(segments, lambda segment: segment.prediction.label):
+    for _label, run in groupby(segments, lambda segment: segment.prediction.label):
         yield list(run)
 
 
-def _second(heard: Prediction) -> str:
+def _second(heard: Prediction, words: Words) -> str:
     """The second most probable emotion."""
     (name, share) = heard.ranked[1]
-    return f"{name.capitalize()}, {percent(share)}"
+    return f"{words.emotion(name)}, {percent(share)}"
 
 
 FLUSH = [
@@ -268,12 +292,12 @@ GRID = [
 ]  # fmt: skip
 
 
-def _tenths(share: float) -> str:
-    return f"{100 * share:.1f} %"
+def _tenths(share: float, words: Words) -> str:
+    return f"{words.number(100 * share, 1)} %"
 
 
-def _length(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 60 else f"{_clock(seconds)} min"
+def _length(seconds: float, words: Words) -> str:
+    return f"{words.number(seconds, 1)} s" if seconds < 60 else f"{_clock(seconds)} min"
 
 
 def _clock(seconds: float) -> str:

@@ -16,6 +16,7 @@ from undertone.drawing.charts import Picture
 from undertone.drawing.profile_words import Finding
 from undertone.drawing.scripts import BOLD, REGULAR, draw_line, split_lines
 from undertone.drawing.sheets import INK, LINE, QUIET, TEXT_PX, Box
+from undertone.drawing.words import ENGLISH, Words
 from undertone.prediction import Analysis
 
 MAX_NAME_LINES = 4
@@ -77,18 +78,20 @@ class Chart(Flowable):  # type: ignore[misc]
     ----------
     picture : Picture
     analysis : Analysis
+    words : Words
     width : float
         In points.
     """
 
-    def __init__(self, picture: Picture, analysis: Analysis, width: float) -> None:
+    def __init__(self, picture: Picture, analysis: Analysis, words: Words, width: float) -> None:
         super().__init__()
-        self._picture, self._analysis = picture, analysis
+        self._picture, self._analysis, self._words = picture, analysis, words
         self.width, self.height = width, width * picture.height / picture.width
 
     def draw(self) -> None:
         """Draw it at the current place."""
-        self._picture.draw(PdfSheet(self.canv, self.width / self._picture.width), self._analysis)
+        sheet = PdfSheet(self.canv, self.width / self._picture.width)
+        self._picture.draw(sheet, self._analysis, self._words)
 
 
 class Name(Flowable):  # type: ignore[misc]
@@ -187,6 +190,7 @@ class NumberedCanvas(Canvas):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._pages: list[dict[str, Any]] = []
         self.footer = ""
+        self.words = ENGLISH
 
     def showPage(self) -> None:  # noqa: N802  reportlab's name
         """Keep the page for later."""
@@ -201,6 +205,9 @@ class NumberedCanvas(Canvas):  # type: ignore[misc]
             self.setFillColor(HexColor(QUIET))
             margin, width = 54, self._pagesize[0]
             self.drawString(margin, 28, self.footer)
-            self.drawRightString(width - margin, 28, f"page {number} of {len(self._pages)}")
+            place = self.words.translate(
+                "page %(number)s of %(total)s", number=number, total=len(self._pages)
+            )
+            self.drawRightString(width - margin, 28, place)
             super().showPage()
         super().save()

@@ -146,6 +146,12 @@ def _font(bold: bool) -> ImageFont.FreeTypeFont:
 
 
 @lru_cache(maxsize=1000)
+def text_width(text: str, bold: bool = False) -> float:
+    """How wide a line of text is on any sheet, in CSS pixels."""
+    return _font(bold).getlength(text) / PIXELS
+
+
+@lru_cache(maxsize=1000)
 def _written(text: str, bold: bool, anchor: str) -> tuple[Image.Image, int, int]:
     """A line of text as a mask, and where that lies: pixels right of and below its anchor."""
     place = {"start": "ls", "middle": "ms", "end": "rs"}[anchor]

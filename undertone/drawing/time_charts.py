@@ -6,7 +6,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from undertone.drawing.sheets import QUIET, Box, Sheet
+from undertone.drawing.sheets import QUIET, Box, Sheet, text_width
+from undertone.drawing.words import Words
 from undertone.emotions import EMOTIONS
 from undertone.errors import PictureUnavailable
 from undertone.prediction import Analysis, MelSpectrogram
@@ -28,7 +29,8 @@ SIDES = ("#00395c", "#0072b2", "#86bddd", "#ffffff", "#f2b48a", "#d55e00", "#6e3
 N_MFCC = 13
 MFCC_RANGE_SD = 2.5
 QUIET_DB = 50.0  # frames this far under the loudest say nothing of the voice
-LEGEND_PX = 28
+LOW_PX = 13  # what is written closest over a chart
+LEGEND_PX = 28  # and what is over that
 NAMED_FROM = 0.05  # emotions that never reach this are not in the legend
 
 
@@ -40,7 +42,7 @@ def stretches(analysis: Analysis) -> list[tuple[float, float, Mapping[str, float
     return [(step.start_s, step.end_s, step.probabilities) for step in line.steps]
 
 
-def draw_timeline(sheet: Sheet, box: Box, analysis: Analysis) -> None:
+def draw_timeline(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -> None:
     """Probabilities of all emotions, stacked, as they change; blank where nobody speaks."""
     left, bottom, width, height = box
     boxes, colours = [], []
@@ -59,14 +61,14 @@ def draw_timeline(sheet: Sheet, box: Box, analysis: Analysis) -> None:
             below = top
             highest[name] = max(highest.get(name, 0.0), probabilities[name])
     sheet.boxes(boxes, colours)
-    _time_axis(sheet, box, analysis.duration_s)
+    _time_axis(sheet, box, analysis.duration_s, words)
     _vertical_axis(sheet, box, ((share, f"{100 * share:.0f} %") for share in (0, 0.5, 1)))
-    _title(
-        sheet, box, "Emotions over time", [name for name in order if highest[name] >= NAMED_FROM]
-    )
+    shown = [name for name in order if highest[name] >= NAMED_FROM]
+    _title(sheet, box, words.translate("Emotions over time"))
+    _legend(sheet, box, shown, words)
 
 
-def draw_waveform(sheet: Sheet, box: Box, analysis: Analysis) -> None:
+def draw_waveform(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -> None:
     """The outline of the recording, each moment in the colour of the emotion heard there."""
     left, bottom, width, height = box
     n = len(analysis.envelope)
@@ -82,24 +84,25 @@ def draw_waveform(sheet: Sheet, box: Box, analysis: Analysis) -> None:
         for x0, peak in zip(x, peaks, strict=True)
     ]
     sheet.boxes(boxes, [EMOTIONS[name].colour for name in labels])
-    _time_axis(sheet, box, analysis.duration_s)
+    _time_axis(sheet, box, analysis.duration_s, words)
     _vertical_axis(sheet, box, ((0, "−1"), (0.5, "0"), (1, "1")))
-    _title(sheet, box, "Waveform", sorted(set(labels), key=lambda name: -labels.count(name)))
+    _title(sheet, box, words.translate("Waveform"))
+    _legend(sheet, box, sorted(set(labels), key=lambda name: -labels.count(name)), words)
 
 
-def draw_spectrogram(sheet: Sheet, box: Box, analysis: Analysis) -> None:
+def draw_spectrogram(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -> None:
     """Level of mel bands over time, dark where it is loud; 80 dB from white to black."""
     spectrogram = _spectrogram(analysis)
     colours = _ramp(INKS)[levels_of(spectrogram)]
-    _time_image(sheet, box, colours, analysis, spectrogram)
+    _time_image(sheet, box, colours, analysis, spectrogram, words)
     rows = [(band_of(hz) / spectrogram.n_mels, hz) for hz in SPECTROGRAM_HZ]
     names = ((row, f"{hz} Hz" if hz < 1000 else f"{hz // 1000} kHz") for row, hz in rows)
     _vertical_axis(sheet, box, names)
-    _title(sheet, box, "Mel spectrogram")
+    _title(sheet, box, words.translate("Mel spectrogram"), LOW_PX)
     _scale(sheet, box, INKS, f"−{RANGE_DB:.0f} dB", "0 dB")
 
 
-def draw_mfcc(sheet: Sheet, box: Box, analysis: Analysis) -> None:
+def draw_mfcc(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -> None:
     """Cepstral coefficients over time, each in standard deviations from its own mean."""
     spectrogram = _spectrogram(analysis)
     coefficients = mfcc(spectrogram, N_MFCC)
@@ -110,11 +113,12 @@ def draw_mfcc(sheet: Sheet, box: Box, analysis: Analysis) -> None:
     spread = np.maximum(coefficients[:, loud].std(axis=1, keepdims=True), 1e-3)
     scores = np.where(loud, (coefficients - mean) / spread, 0.0)
     levels = np.clip(127.5 * (scores / MFCC_RANGE_SD + 1), 0, 255).astype(np.uint8)
-    _time_image(sheet, box, _ramp(SIDES)[levels], analysis, spectrogram)
-    numbers = range(0, N_MFCC, 4)
-    _vertical_axis(sheet, box, (((n + 0.5) / N_MFCC, f"no. {n}") for n in numbers))
-    _title(sheet, box, "MFCC")
-    _scale(sheet, box, SIDES, f"−{MFCC_RANGE_SD} SD", f"+{MFCC_RANGE_SD}")
+    _time_image(sheet, box, _ramp(SIDES)[levels], analysis, spectrogram, words)
+    numbers = ((n, words.translate("no. %(number)s", number=n)) for n in range(0, N_MFCC, 4))
+    _vertical_axis(sheet, box, (((n + 0.5) / N_MFCC, name) for n, name in numbers))
+    _title(sheet, box, words.translate("MFCC"), LOW_PX)
+    most, unit = words.number(MFCC_RANGE_SD, 1), words.translate("SD")
+    _scale(sheet, box, SIDES, f"−{most} {unit}", f"+{most}")
 
 
 def _spectrogram(analysis: Analysis) -> MelSpectrogram:
@@ -127,16 +131,17 @@ def _spectrogram(analysis: Analysis) -> MelSpectrogram:
 
 
 def _time_image(
-    sheet: Sheet, box: Box, colours: NDArray[np.uint8], analysis: Analysis, kept: MelSpectrogram
-) -> None:
+    sheet: Sheet, box: Box, colours: NDArray[np.uint8], analysis: Analysis, kept: MelSpectrogram,
+    words: Words,
+) -> None:  # fmt: skip
     """Rows of colours [shape=(rows, n_frames, 3)], the first one lowest."""
     left, bottom, width, height = box
     share = min(1.0, kept.n_frames * kept.frame_s / analysis.duration_s)
     sheet.image((left, bottom, width * share, height), colours[::-1])
-    _time_axis(sheet, box, analysis.duration_s)
+    _time_axis(sheet, box, analysis.duration_s, words)
 
 
-def _time_axis(sheet: Sheet, box: Box, duration_s: float) -> None:
+def _time_axis(sheet: Sheet, box: Box, duration_s: float, words: Words) -> None:
     """At most seven round times under a chart, from 0 on."""
     left, bottom, width, _ = box
     choices = [(step * unit_s, unit, unit_s) for unit, unit_s, steps in STEPS for step in steps]
@@ -149,7 +154,9 @@ def _time_axis(sheet: Sheet, box: Box, duration_s: float) -> None:
     for x, time_s in zip(places, times_s, strict=True):
         # A label under the very end would leave the sheet.
         anchor = "end" if x > left + 0.97 * width else "middle"
-        sheet.text(x, bottom - 24, f"{time_s / unit_s:.3g} {unit}", anchor=anchor, colour=QUIET)
+        n_digits = len(f"{time_s / unit_s:.3g}".partition(".")[2])
+        label = f"{words.number(time_s / unit_s, n_digits)} {unit}"
+        sheet.text(x, bottom - 24, label, anchor=anchor, colour=QUIET)
 
 
 def _vertical_axis(sheet: Sheet, box: Box, labels: Iterable[tuple[float, str]]) -> None:
@@ -160,21 +167,30 @@ def _vertical_axis(sheet: Sheet, box: Box, labels: Iterable[tuple[float, str]]) 
         sheet.text(left - 8, y, label, anchor="end", colour=QUIET)
 
 
-def _title(sheet: Sheet, box: Box, title: str, emotions: Sequence[str] = ()) -> None:
-    """What it is, over the chart, and under that whose colours are whose."""
-    x, y = box[0], box[1] + box[3] + 13
-    for name in emotions:
-        sheet.boxes([(x, y - 1, 13, 13)], [EMOTIONS[name].colour])
-        sheet.text(x + 19, y, name.capitalize())
-        x += 7.6 * len(name) + 34
-    sheet.text(box[0], y + LEGEND_PX if emotions else y, title, bold=True)
+def _title(sheet: Sheet, box: Box, title: str, up_px: float = LEGEND_PX + LOW_PX) -> None:
+    """What it is, over the chart and its legend."""
+    sheet.text(box[0], box[1] + box[3] + up_px, title, bold=True)
+
+
+def _legend(sheet: Sheet, box: Box, emotions: Sequence[str], words: Words) -> None:
+    """Whose colours are whose, over the chart; closer together where names are long."""
+    x, y, right = box[0], box[1] + box[3] + LOW_PX, box[0] + box[2]
+    names = [words.emotion(name) for name in emotions]
+    widths = [19 + text_width(name) for name in names]
+    n_gaps = max(1, len(names) - 1)
+    gap = min(20.0, max(8.0, (right - x - sum(widths)) / n_gaps))
+    x = min(x, right - sum(widths) - gap * n_gaps)
+    for emotion, name, width in zip(emotions, names, widths, strict=True):
+        sheet.boxes([(x, y - 1, 13, 13)], [EMOTIONS[emotion].colour])
+        sheet.text(x + 19, y, name)
+        x += width + gap
 
 
 def _scale(sheet: Sheet, box: Box, colours: Sequence[str], low: str, high: str) -> None:
     """Which colour is which level, over the chart on its right."""
-    right, y = box[0] + box[2], box[1] + box[3] + 13
+    right, y = box[0] + box[2], box[1] + box[3] + LOW_PX
     sheet.text(right, y, high, anchor="end")
-    right -= 8.5 * len(high) + 8
+    right -= text_width(high) + 8
     sheet.image((right - 100, y, 100, 11), _ramp(tuple(colours))[np.newaxis])
     sheet.text(right - 108, y, low, anchor="end")
 

@@ -37,6 +37,7 @@ from undertone.web.request import analyse, given
 from undertone.web.request_models import (
     AudioForm,
     AudioJson,
+    ChartChoice,
     Choice,
     FileForm,
     LabelChoice,
@@ -67,12 +68,15 @@ class Call:
         Analyses (as many as the body asks models) to the answer.
     n_labels : {7, 8, 6}
         Set of emotions where none is asked for.
+    query : type of LabelChoice
+        What can be asked for in the address.
     """
 
     path: str
     body: type[Recorded]
     shape: Callable[..., BaseModel]
     n_labels: int = DEFAULT_LABEL_SET
+    query: type[LabelChoice] = Choice
 
     def view(self) -> BaseModel:
         """Answer the current request."""
@@ -84,13 +88,19 @@ class Call:
 
 
 CALLS = (
-    Call("/upload", FileForm, shapes.upload),
+    Call("/upload", FileForm, shapes.upload, query=ChartChoice),
     Call("/predict", FileForm, shapes.predict),
     Call("/api/predict", FileForm, shapes.api_predict),
     Call("/record", AudioJson, shapes.predict),
-    Call("/analyze", FileForm, shapes.analyze, n_labels=8),
-    Call("/classify_audio", ModelTypeForm, shapes.classify_audio, n_labels=8),
-    Call("/classify_audio_both", AudioForm, shapes.classify_audio_both, n_labels=8),
+    Call("/analyze", FileForm, shapes.analyze, n_labels=8, query=ChartChoice),
+    Call("/classify_audio", ModelTypeForm, shapes.classify_audio, n_labels=8, query=LabelChoice),
+    Call(
+        "/classify_audio_both",
+        AudioForm,
+        shapes.classify_audio_both,
+        n_labels=8,
+        query=LabelChoice,
+    ),
 )
 
 RECORDING_ERRORS: tuple[type[UndertoneError], ...] = (
@@ -123,7 +133,7 @@ def _add(call: Call) -> None:
     as_json = issubclass(call.body, AudioJson)
     may_choose = issubclass(call.body, Choice)
     described = spec.validate(
-        query=Choice if may_choose else LabelChoice,
+        query=call.query,
         json=call.body if as_json else None,
         form=None if as_json else call.body,
         resp=Answers(

@@ -1,12 +1,11 @@
 """The page with two recordings side by side."""
 
 from flask import Blueprint, render_template, request
-from flask_babel import gettext
 
 from undertone.drawing.profile_words import describe
 from undertone.errors import BadRequest
 from undertone.recognition.timeline import timeline
-from undertone.web.languages import number
+from undertone.web.languages import page_words
 from undertone.web.request import analyzer, recording_url
 
 bp = Blueprint("comparison", __name__)
@@ -19,9 +18,8 @@ def show() -> str:
     if len(ids) != 2:
         raise BadRequest(f"Two recordings can be compared, not {len(ids)}; tick two of them.")
     pair = [analyzer().history.get(each) for each in ids]
-    findings = [
-        {found.name: found for found in describe(each.profile, gettext, number)} for each in pair
-    ]
+    words = page_words()
+    findings = [{found.name: found for found in describe(each.profile, words)} for each in pair]
     return render_template(
         "compare.html",
         pair=pair,

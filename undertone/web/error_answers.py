@@ -8,6 +8,7 @@ from werkzeug.exceptions import TooManyRequests as LimitExceeded
 
 from undertone.errors import BadRequest, KeyNeeded, UndertoneError
 from undertone.web import access, logs
+from undertone.web.error_words import all_error_words, error_words
 from undertone.web.request import too_large, wants_html
 
 logger = logging.getLogger("undertone")
@@ -15,6 +16,7 @@ logger = logging.getLogger("undertone")
 
 def answer_errors(app: Flask) -> None:
     """Have every error answered in the one shape: JSON, or a page for a browser."""
+    app.jinja_env.globals |= {"error_words": error_words, "error_words_by_code": all_error_words}
 
     def answer(error: UndertoneError) -> Response:
         g.error_code = error.code

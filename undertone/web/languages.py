@@ -1,21 +1,26 @@
 """The languages of the pages: which one a visitor wants, and its words, with Flask-Babel.
 
-English is in the sources; ``translations/`` has the others. Answers to programs, reports, pictures
-and logs stay English.
+English is in the sources; ``translations/`` has the others. Pictures and reports are in the
+language that their address names, so that no cache mixes them up; where it names none they are
+English, as answers to programs and logs always are.
 """
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from babel import Locale, negotiate_locale
+from babel.dates import format_date, format_skeleton
 from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+from babel.support import Translations
 from babel.units import format_unit
 from flask import Flask, Response, g, request
-from flask_babel import Babel, format_date, format_datetime, format_decimal, get_locale, gettext
+from flask_babel import Babel, get_locale
 
-from undertone.emotions import EMOTIONS
+from undertone.drawing.words import ENGLISH, Words, sign
 from undertone.settings import ROOT
 
 TRANSLATIONS = ROOT / "translations"
@@ -41,16 +46,43 @@ def language() -> str:
     return str(g.language)
 
 
-def number(value: float, digits: int = 0, signed: bool = False) -> str:
-    """A number as the language writes it, with so many digits after the point."""
-    pattern = "#,##0" + ("." + "0" * digits if digits else "")
-    sign = "−" if value < 0 else "+" if signed else ""
-    return sign + str(format_decimal(abs(value), format=pattern))
+class _Translated(Words):
+    """The words of ``translations/``, read once; numbers and dates as Unicode's CLDR has them."""
+
+    def __init__(self, code: str) -> None:
+        self.language = code
+        self._catalogue = Translations.load(str(TRANSLATIONS), [code])
+
+    def translate(self, text: str, **values: Any) -> str:
+        return super().translate(self._catalogue.gettext(text), **values)
+
+    def number(self, value: float, digits: int = 0, signed: bool = False) -> str:
+        pattern = "#,##0" + ("." + "0" * digits if digits else "")
+        return sign(value, signed) + format_decimal(abs(value), pattern, self.language)
+
+    def moment(self, moment: datetime, short: bool = False) -> str:
+        day = format_date(moment, "medium" if short else "long", self.language)
+        return f"{day}, {moment:%H:%M}"
+
+    def day(self, moment: date) -> str:
+        return str(format_skeleton("MMMd", moment, locale=self.language))
 
 
-def moment_of_day(moment: datetime, short: bool = False) -> str:
-    """A date with its time, in UTC."""
-    return str(format_datetime(moment, "d MMM y, HH:mm" if short else "d MMMM y, HH:mm"))
+@cache
+def words(code: str) -> Words:
+    """One of `languages`, for charts, reports and filters."""
+    return ENGLISH if code == SOURCE else _Translated(code)
+
+
+def page_words() -> Words:
+    """The language of the current page."""
+    return words(language())
+
+
+def asked_words() -> Words:
+    """The language that the current address names, for what is no page; else English."""
+    wish = request.args.get("lang", "")
+    return words(wish) if wish in languages() else ENGLISH
 
 
 def in_words(duration: timedelta) -> str:
@@ -61,24 +93,18 @@ def in_words(duration: timedelta) -> str:
     return str(format_unit(minutes // length, f"duration-{units[length]}", locale=get_locale()))
 
 
-def emotion(name: str) -> str:
-    """An emotion as it is shown; a name that is not known stays as it is."""
-    return str(gettext(EMOTIONS[name].title)) if name in EMOTIONS else name
-
-
-def day(moment: date) -> str:
-    """A day without the year."""
-    return str(format_date(moment, "d MMM"))
-
-
 def set_up(app: Flask) -> None:
     """Give templates and answers their language."""
     Babel(app, default_translation_directories=str(TRANSLATIONS), locale_selector=language)
     app.jinja_env.policies["ext.i18n.trimmed"] = True
     app.jinja_env.filters |= {
-        "number": number, "moment_of_day": moment_of_day, "day": day, "in_words": in_words,
-        "emotion": emotion,
-    }  # fmt: skip
+        "number": lambda *value, **how: page_words().number(*value, **how),
+        "moment_of_day": lambda *moment, **how: page_words().moment(*moment, **how),
+        "day": lambda moment: page_words().day(moment),
+        "emotion": lambda name: page_words().emotion(name),
+        "test_title": lambda title: page_words().test(title),
+        "in_words": in_words,
+    }
     app.jinja_env.globals |= {
         "languages": languages,
         "language": language,

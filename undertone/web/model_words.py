@@ -68,14 +68,14 @@ class CorpusWords:
 
 # As `training.corpus_names.CORPORA` has them, which the server must not need; a test compares.
 CORPORA: Mapping[str, CorpusWords] = {
-    "ravdess": CorpusWords("RAVDESS (speech)", "CC BY-NC-SA 4.0"),
-    "ravdess_song": CorpusWords("RAVDESS (song)", "CC BY-NC-SA 4.0"),
-    "crema_d": CorpusWords("CREMA-D", "ODbL 1.0 and DbCL 1.0"),
+    "ravdess": CorpusWords(_("RAVDESS (speech)"), "CC BY-NC-SA 4.0"),
+    "ravdess_song": CorpusWords(_("RAVDESS (song)"), "CC BY-NC-SA 4.0"),
+    "crema_d": CorpusWords("CREMA-D", _("ODbL 1.0 and DbCL 1.0")),
     "tess": CorpusWords("TESS", "CC BY-NC-ND 4.0"),
-    "savee": CorpusWords("SAVEE", "free for research, on request"),
+    "savee": CorpusWords("SAVEE", _("free for research, on request")),
     "emodb": CorpusWords("Berlin EmoDB", "CC0 1.0"),
     "nemo": CorpusWords("nEMO", "CC BY-NC-SA 4.0"),
-    "emovo": CorpusWords("EMOVO", "free for research"),
+    "emovo": CorpusWords("EMOVO", _("free for research")),
 }
 OWN = CorpusWords(_("Own recordings"), _("as their owner says"))
 

@@ -5,17 +5,20 @@ from pathlib import PurePath
 
 from flask import Blueprint, Response, send_file
 
-from undertone.errors import AnalysisNotFound, StoreError
+from undertone.errors import AnalysisNotFound, BadRequest, StoreError
 from undertone.prediction import Analysis
+from undertone.web.languages import asked_words
 from undertone.web.openapi import Answers, spec
 from undertone.web.request import analyzer
+from undertone.web.request_models import LanguageChoice
 
 bp = Blueprint("reports", __name__)
 
 
 @bp.get("/download-report/<filename>")
 @spec.validate(
-    resp=Answers("application/pdf", AnalysisNotFound, StoreError),
+    query=LanguageChoice,
+    resp=Answers("application/pdf", BadRequest, AnalysisNotFound, StoreError),
     path_parameter_descriptions={"filename": "The recording's name, or an analysis's id."},
     tags=["Results"],
     operation_id="report",
@@ -26,12 +29,14 @@ def download(filename: str) -> Response:
 
     analysis = _find(filename)
     recognizer = analyzer().recognizers.get(analysis.prediction.model)
+    words = asked_words()
     response = send_file(
-        io.BytesIO(report(analysis, recognizer.info if recognizer else None)),
+        io.BytesIO(report(analysis, recognizer.info if recognizer else None, words)),
         "application/pdf",
         as_attachment=True,
         download_name=f"Undertone - {PurePath(analysis.filename).stem}.pdf",
     )
+    response.content_language.add(words.language)
     response.headers["Cache-Control"] = "private, no-cache"
     return response
 

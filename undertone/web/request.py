@@ -24,6 +24,7 @@ from undertone.errors import FileTooLarge, ModelNotInstalled, NotJson
 from undertone.prediction import Analysis
 from undertone.store.exports import in_pieces
 from undertone.web.capacity import Turns
+from undertone.web.languages import asked_words
 from undertone.web.openapi import refusal
 from undertone.web.request_models import Choice, FileForm, LabelChoice, Recorded
 
@@ -99,9 +100,12 @@ def wished_model() -> str:
 
 
 def picture(analysis: Analysis, kind: str) -> bytes:
-    """PNG of an analysis, drawn once however often it is asked for; see `charts.picture`."""
+    """PNG of an analysis in the language that the address names; see `charts.picture`.
+
+    It is drawn once however often it is asked for.
+    """
     pictures: Pictures = current_app.extensions["undertone.pictures"]
-    return pictures.get(analysis, kind)
+    return pictures.get(analysis, kind, asked_words())
 
 
 def analyse(

@@ -15,6 +15,7 @@ from werkzeug.datastructures import FileStorage
 from undertone.emotions import LABEL_SETS
 from undertone.errors import BadRequest, MissingFile, NotBase64, UnknownLabels
 from undertone.sound.audio_kinds import extension
+from undertone.web.languages import languages
 
 _DATA_URL_HEAD = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
 
@@ -26,6 +27,12 @@ def _label_set(value: Any) -> int | None:
         known = ", ".join(map(str, LABEL_SETS))
         raise UnknownLabels(f"labels={str(value)[:20]!r} is not one of {known}.")
     return int(value)
+
+
+def _language(value: Any) -> str:
+    if value not in languages():
+        raise BadRequest(f"lang={str(value)[:20]!r} is not one of {', '.join(languages())}.")
+    return str(value)
 
 
 def no_default(schema: dict[str, Any]) -> None:
@@ -50,6 +57,12 @@ ModelName = Annotated[
         json_schema_extra=no_default,
     ),
 ]
+Language = Annotated[
+    str,
+    BeforeValidator(_language),
+    WithJsonSchema({"type": "string", "enum": list(languages())}),
+    Field(description="Language of what is drawn and written for people."),
+]
 UploadedFile = Annotated[
     FileStorage,
     WithJsonSchema({"type": "string", "format": "binary"}),
@@ -67,6 +80,16 @@ class Choice(LabelChoice):
     """The model asked for too, if any."""
 
     model: ModelName = ""
+
+
+class LanguageChoice(BaseModel):
+    """The language asked for; see `languages.asked_words`."""
+
+    lang: Language = "en"
+
+
+class ChartChoice(Choice, LanguageChoice):
+    """The same of a call whose answer holds charts."""
 
 
 class Recording(NamedTuple):
