@@ -26,6 +26,15 @@ BY_LOOK = {
 }
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 360, "height": 740}
+Look = tuple[dict[str, int], str, dict[str, object]]
+LOOKS: tuple[Look, ...] = (
+    (DESKTOP, "light", ALL_OF_AA),
+    (DESKTOP, "dark", BY_LOOK),
+    (PHONE, "light", BY_LOOK),
+    (PHONE, "dark", ALL_OF_AA),
+)
+# Another language changes words, and by them how much room they need.
+OF_WORDS = LOOKS[:1]
 SHIFTS = """
   window.shifted = 0;
   new PerformanceObserver((list) => {
@@ -60,15 +69,10 @@ def look(open_page, keeping):
     return open_one
 
 
-def check(page: Page, *parts: str) -> None:
+def check(page: Page, *parts: str, looks: tuple[Look, ...] = LOOKS) -> None:
     """No violation in any of the ways to look at a page, and nothing that sticks out."""
     where = {"include": [[part] for part in parts or ("html",)]}
-    for viewport, scheme, options in (
-        (DESKTOP, "light", ALL_OF_AA),
-        (DESKTOP, "dark", BY_LOOK),
-        (PHONE, "light", BY_LOOK),
-        (PHONE, "dark", ALL_OF_AA),
-    ):
+    for viewport, scheme, options in looks:
         page.set_viewport_size(viewport)
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         found = page.evaluate("([where, options]) => axe.run(where, options)", [where, options])
@@ -79,7 +83,7 @@ def check(page: Page, *parts: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/?lang=de", "/history", "/history?search=nothing", "/models", "/listen", "/nothing",
+    ["/", "/history", "/history?search=nothing", "/models", "/listen", "/nothing",
      "/compare?id=id0000&id=id0020", "/compare"],
 )  # fmt: skip
 def test_pages(look, path):
@@ -87,6 +91,39 @@ def test_pages(look, path):
     for details in page.locator("details").all()[:20]:
         details.evaluate("(element) => (element.open = true)")
     check(page)
+
+
+def test_pages_in_german(look, keeping):
+    page = look("/?lang=de")
+    for path in (
+        "/", "/history", "/history?search=nothing", "/models", "/listen", "/nothing",
+        "/results/id0000", "/compare?id=id0000&id=id0020", "/compare",
+    ):  # fmt: skip
+        page.goto(keeping.url + path)
+        assert page.locator("html").get_attribute("lang") == "de"
+        for details in page.locator("details").all()[:20]:
+            details.evaluate("(element) => (element.open = true)")
+        check(page, looks=OF_WORDS)
+
+
+def test_errors_in_german(look, keeping):
+    page = look("/?lang=de")
+    poem = {"name": "poem.wav", "mimeType": "audio/wav", "buffer": b"Roses are red."}
+    page.set_input_files("#file", poem)
+    page.get_by_role("button", name="Gefühl hören").click()
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("Das ist keine lesbare Aufnahme")
+    expect(alert.locator(".original[lang=en]")).to_contain_text("14 bytes")
+    check(page, looks=OF_WORDS)
+    page.set_input_files("#file", [poem, wav_file(sounds.voice(2.0))])
+    page.get_by_role("button", name="Gefühl hören").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Gehört", timeout=60_000)
+    expect(page.get_by_role("list").locator(".original[lang=en]")).to_be_visible()
+    check(page, looks=OF_WORDS)
+    job = page.request.post(f"{keeping.url}/jobs", multipart={"file": poem}).json()["id"]
+    page.goto(f"{keeping.url}/jobs/{job}")
+    expect(page.locator(".job-words .original")).to_be_visible()
+    check(page, looks=OF_WORDS)
 
 
 def test_the_page_of_the_api(look):
@@ -160,12 +197,14 @@ def test_read_from_the_right(look, path):
 
 
 def test_live_while_it_listens_and_when_it_is_refused(look):
-    first, second = look("/listen"), look("/listen")
+    first, second = look("/listen"), look("/listen?lang=de")
     first.get_by_role("button", name="Listen to me").click()
     expect(first.locator("[data-tile] svg[class='live-none']")).to_have_count(0, timeout=30_000)
     check(first)
-    second.get_by_role("button", name="Listen to me").click()
-    expect(second.get_by_role("alert")).to_be_visible()
+    second.get_by_role("button", name="Hör mir zu").click()
+    alert = second.get_by_role("alert")
+    expect(alert).to_contain_text("dass gerade kein Platz ist")
+    expect(alert.locator(".original[lang=en]")).to_contain_text("All 1 live sessions")
     check(second)
 
 
