@@ -14,8 +14,10 @@ export function ngettext(singular, plural, values) {
   return fill(forms[values.n === 1 ? 0 : 1], values);
 }
 
-/** An error that the server tells programs: in the page's language, where that is another than
-    English by the page's [data-errors], and its English words behind. */
+/**
+ * An error as the server tells it to programs: in the page's language, by the page's [data-errors],
+ * and its English words behind.
+ */
 export function ofError({ code, error }) {
   const told = document.querySelector("[data-errors]")?.dataset.errors;
   const errors = JSON.parse(told ?? "{}");
