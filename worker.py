@@ -5,10 +5,13 @@ stands behind ``python worker.py`` goes to Celery, such as ``--concurrency 4``;
 ``celery -A worker worker`` does the same.
 """
 
+import logging
+import logging.config
 import os
 import sys
 import threading
 from functools import cache
+from typing import Any
 
 from emotion_recognizer import EmotionRecognizer
 from undertone.drawing import sheets
@@ -21,12 +24,14 @@ from undertone.settings import Settings
 from undertone.sound.audio import decode
 from undertone.sound.isolation import Decoders
 from undertone.store.history import History
+from undertone.web.logs import configuration
 
 _opening = threading.Lock()
 
 
 def main(arguments: list[str]) -> None:
     """Work until stopped."""
+    log_as_web_processes_do()
     if not settings.broker_url:
         raise SettingsError(
             "UNDERTONE_BROKER_URL is empty: workers need the broker that the web processes send "
@@ -35,8 +40,14 @@ def main(arguments: list[str]) -> None:
     load_info(settings.model)
     History(settings.store_url).close()
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    usual = ["--concurrency", str(max(1, settings.job_threads)), "--loglevel", "INFO"]
-    app.worker_main(["worker", *quiet, *usual, *arguments])
+    usual = ["--concurrency", str(max(1, settings.job_threads))]
+    app.worker_main(["--quiet", "worker", *quiet, *usual, *arguments])
+
+
+def log_as_web_processes_do(**_: Any) -> None:
+    """Log in the format of the settings, in which Celery has no say."""
+    logging.captureWarnings(True)
+    logging.config.dictConfig(configuration(settings.log_format, settings.debug))
 
 
 def work() -> Work:
@@ -59,7 +70,10 @@ def _open() -> Work:
 try:
     settings = Settings.from_env(os.environ)
     with needed_for("A worker"):
+        from celery.signals import setup_logging
+
         from undertone.jobs.broker import make_celery
+    setup_logging.connect(log_as_web_processes_do)
     app = make_celery(settings.broker_url, work)
     if __name__ == "__main__":
         main(sys.argv[1:])

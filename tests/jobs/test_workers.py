@@ -1,5 +1,6 @@
 """Workers behind a broker: the same results as one process, whoever is killed on the way."""
 
+import json
 import os
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from kombu.exceptions import OperationalError
 
 from tests import brokers
 from tests.brokers import BrokerServer, running_rabbitmq, running_redis, running_worker
-from tests.jobs.steps import check_all_is_there_once, in_the_middle, looks, send
+from tests.jobs.steps import call, check_all_is_there_once, in_the_middle, looks, send
 from tests.live import running_server
 from tests.postgres import PostgresServer
 from undertone.jobs import broker as broker_engine
@@ -115,6 +116,22 @@ def test_what_kills_every_worker_is_set_aside(
     poison, fine = job["items"]
     assert (poison["state"], poison["error"]["code"]) == ("failed", "set-aside")
     assert fine["state"] == "done"
+
+
+def test_a_worker_that_is_asked_to_stop_finishes_what_it_has_begun(
+    tmp_path: Path, broker: BrokerServer, voices: dict[str, bytes]
+) -> None:
+    usual = settings(broker, UNDERTONE_JOB_LEASE_S="3600", UNDERTONE_LOG_FORMAT="json")
+    with running_server(tmp_path, **usual) as server, running_worker(tmp_path, **usual) as worker:
+        job_id = send(server, voices)
+        in_the_middle(server, job_id)
+        assert worker.stop() == 0
+        begun, *others = call(f"{server.url}/jobs/{job_id}")["items"]
+    assert (begun["state"], begun["attempts"]) == ("done", 1)
+    assert {item["state"] for item in others} == {"queued"}
+    lines = (tmp_path / "worker.log").read_text().splitlines()
+    told = [json.loads(line) for line in lines if line.startswith("{")]
+    assert any("undertone.work" in line["message"] for line in told)
 
 
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])

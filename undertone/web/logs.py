@@ -63,7 +63,7 @@ def configuration(log_format: str, debug: bool) -> dict[str, Any]:
         "formatters": {"undertone": {"()": formatter[log_format]}},
         "handlers": {"undertone": {"class": "logging.StreamHandler", "formatter": "undertone"}},
         "root": {"handlers": ["undertone"], "level": "WARNING"},
-        "loggers": {"undertone": through, "gunicorn.error": through},
+        "loggers": {"undertone": through, "gunicorn.error": through, "celery": through},
     }
 
 
