@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -124,13 +124,13 @@ def _free_port() -> int:
 
 
 class Worker:
-    """``python worker.py`` and its child processes."""
+    """A worker and its child processes."""
 
-    def __init__(self, data_dir: Path, **settings: str) -> None:
+    def __init__(self, data_dir: Path, command: Sequence[str], **settings: str) -> None:
         environ = {**os.environ, "UNDERTONE_DATA_DIR": str(data_dir), **settings}
         with (data_dir / "worker.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "worker.py"],
+                [sys.executable, *command],
                 cwd=ROOT, env=environ, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
@@ -152,9 +152,11 @@ class Worker:
 
 
 @contextmanager
-def running_worker(data_dir: Path, **settings: str) -> Iterator[Worker]:
-    """A worker until the block ends."""
-    worker = Worker(data_dir, **settings)
+def running_worker(
+    data_dir: Path, command: Sequence[str] = ("worker.py",), **settings: str
+) -> Iterator[Worker]:
+    """``python worker.py`` until the block ends."""
+    worker = Worker(data_dir, command, **settings)
     try:
         yield worker
     finally:

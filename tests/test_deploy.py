@@ -1,6 +1,7 @@
 """What is deployed, as far as it can be checked without an engine for containers."""
 
 import fnmatch
+import json
 import os
 import re
 import shutil
@@ -10,8 +11,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,14 @@ from flask import Flask
 from yamllint import linter
 from yamllint.config import YamlLintConfig
 
+from tests import brokers
+from tests.brokers import running_redis, running_worker
 from tests.conftest import multipart
 from tests.databases import Database
 from tests.jobs.conftest import add
-from tests.live import running_server
+from tests.live import Server, running_server
 from undertone.jobs.store import Jobs, Limits
+from undertone.keys import KeyRing
 from undertone.settings import ROOT, Settings, variable
 from undertone.store.history import History
 
@@ -39,6 +44,7 @@ rules:
   document-start: disable
   line-length: {max: 110}
 """
+Asked = Callable[..., tuple[int, bytes]]
 NOT_OURS = ("AWS_", "POSTGRES_")
 
 
@@ -193,39 +199,79 @@ def running_nginx(folder: Path, *upstreams: str) -> Iterator[str]:
         process.wait()
 
 
+@pytest.fixture
+def layout(tmp_path: Path, postgres_server: Any) -> Iterator[tuple[list[Server], str, Asked]]:
+    """All of compose.yaml with its own settings: web processes, the proxy's URL, who asks them."""
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    keys = KeyRing(tmp_path / "keys.json")
+    key = keys.make("Eva")
+    program, *command = compose["services"]["worker"]["command"]
+    assert program == "python"
+    folders = {name: tmp_path / name for name in ("one", "other", "third", "fourth", "shared")}
+    for folder in folders.values():
+        folder.mkdir()
+    with ExitStack() as stack:
+        redis = stack.enter_context(running_redis(tmp_path))
+        environ = {k: str(v) for k, v in compose["x-undertone"]["environment"].items()} | {
+            "DATABASE_URL": postgres_server.new_database(),
+            "UNDERTONE_BROKER_URL": redis.url,
+            "UNDERTONE_RATE_LIMIT_STORAGE": redis.url,
+            "UNDERTONE_AUDIO_URL": str(folders["shared"]),
+            "UNDERTONE_API_KEYS_FILE": str(keys.path),
+            "UNDERTONE_WEBHOOK_SECRET": "",
+        }
+        # Nobody waits for anybody, as where all are started together.
+        for name in ("third", "fourth"):
+            stack.enter_context(running_worker(folders[name], command, **environ))
+        servers = [
+            stack.enter_context(running_server(folders[name], **{**environ, **more}))
+            for name, more in {"one": {}, "other": {"UNDERTONE_DRAIN_S": "0"}}.items()
+        ]
+        url = stack.enter_context(running_nginx(tmp_path, *(server.url for server in servers)))
+        yield servers, url, partial(ask, key)
+
+
+def ask(key: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
+    """Status and body of an answer; 0 where there is none."""
+    headers = {"X-API-Key": key}
+    if body:
+        headers["Content-Type"] = multipart(b"")[1]
+    try:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, body, headers), timeout=60
+        ) as found:
+            return found.status, found.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+    except urllib.error.URLError as error:
+        return 0, str(error).encode()
+
+
 @pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not here (apt-get install nginx)")
-def test_a_proxy_before_two_web_processes_of_which_one_ends(
-    tmp_path: Path, voice_wav: bytes, postgres_server: Any
+@pytest.mark.skipif(not brokers.is_installed(), reason="Redis is not here")
+def test_all_of_compose_of_which_a_web_process_ends(
+    layout: tuple[list[Server], str, Asked], voice_wav: bytes
 ) -> None:
-    usual = {"DATABASE_URL": postgres_server.new_database(), "UNDERTONE_PROXIES": "1"}
-    one, other = tmp_path / "one", tmp_path / "other"
-    one.mkdir(), other.mkdir()
-    body, content_type = multipart(voice_wav)
-
-    def answered(url: str, path: str, sent: bytes | None = None) -> int:
-        headers = {"Content-Type": content_type} if sent else {}
-        asked = urllib.request.Request(f"{url}{path}", sent, headers)
-        try:
-            with urllib.request.urlopen(asked, timeout=60) as response:
-                return response.status
-        except urllib.error.HTTPError as error:
-            return error.code
-        except urllib.error.URLError:
-            return 0
-
-    with (
-        running_server(one, UNDERTONE_DRAIN_S="3", **usual) as ends,
-        running_server(other, **usual) as stays,
-        running_nginx(tmp_path, ends.url, stays.url) as url,
-    ):
-        deadline_s = time.monotonic() + 30
-        while answered(url, "/health/ready") != 200 and time.monotonic() < deadline_s:
-            time.sleep(0.1)
-        assert answered(url, "/metrics") == 404
-        assert [answered(url, "/upload", body) for _ in range(4)] == [200] * 4
-        ends.process.terminate()
-        found = []
-        while ends.process.poll() is None:
-            found.append(answered(url, "/upload", body))
-        found += [answered(url, "/upload", body) for _ in range(4)]
-        assert set(found) == {200}
+    (ends, stays), url, asked = layout
+    body = multipart(voice_wav)[0]
+    deadline_s = time.monotonic() + 60
+    while asked(f"{url}/health/ready")[0] != 200 and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    assert asked(f"{url}/metrics")[0] == 404
+    assert ask("", f"{url}/upload", body)[0] == 401
+    heard = json.loads(asked(f"{ends.url}/upload", body)[1])
+    job_id = json.loads(asked(f"{url}/jobs", body)[1])["id"]
+    while not (job := json.loads(asked(f"{url}/jobs/{job_id}")[1]))["finished_at"]:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.1)
+    (item,) = job["items"]
+    assert item["confidence"] == heard["confidence"]
+    for path in (f"results/{heard['id']}", f"jobs/{job_id}/results.csv"):
+        assert asked(f"{ends.url}/{path}") == asked(f"{stays.url}/{path}")
+        assert asked(f"{url}/{path}")[0] == 200
+    ends.process.terminate()
+    found = []
+    while ends.process.poll() is None:
+        found.append(asked(f"{url}/upload", body)[0])
+    found += [asked(f"{url}/upload", body)[0] for _ in range(4)]
+    assert set(found) == {200}
