@@ -175,20 +175,26 @@ def slowly(archive: Path, expected: dict[str, Any], slow: Path) -> tuple[Path, d
     return slow, expected | talks
 
 
-def test_a_cluster_of_which_a_worker_is_killed(
-    archive: Path, expected: dict[str, Any], tmp_path: Path
+def test_a_cluster_of_which_a_worker_and_then_all_are_killed(
+    archive: Path, expected: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # How long is waited for a scheduler that is gone; half a minute otherwise.
+    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "5s")
+    slow, heard = slowly(archive, expected, tmp_path / "slow")
     out = tmp_path / "results.parquet"
+    asked = (slow, "--out", out, "--part", "4", "--cluster")
+    with running_cluster(tmp_path) as cluster, start(*asked, cluster.address) as process:
+        in_the_middle(out, process)
+        cluster.kill_a_worker()
+        in_the_middle(out, process)
+        cluster.stop()
+        _, told = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == WRONG_USE, told
+    assert "The cluster was lost." in told
+    assert 0 < len(rows(out)) < len(heard)
     with running_cluster(tmp_path) as cluster:
-        asked = (archive, "--out", out, "--cluster", cluster.address, "--part", "8")
-        with start(*asked) as process:
-            in_the_middle(out, process)
-            assert len(rows(out)) < len(expected)
-            cluster.kill_a_worker()
-            _, told = process.communicate(timeout=PATIENCE_S)
-        assert process.returncode == FAILED, told
-        assert f"{N_RECORDINGS + 1} analysed, 2 failed" in told
-    check(rows(out), expected)
+        run(*asked, cluster.address)
+    check(rows(out), heard)
     assert errors(out) == REFUSED
 
 

@@ -4,8 +4,9 @@ The rule: both are given the same recordings, a few at a time, and give the same
 Who dies on the way loses nothing; what kills whoever works on it is set aside.
 """
 
-from asyncio import CancelledError
+import logging
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from itertools import islice
 from typing import Any, Protocol
 
@@ -105,6 +106,8 @@ class Cluster:
     def __init__(self, address: str) -> None:
         with needed_for("--cluster", "requirements-batch.txt"):
             from distributed import Client
+        # What matters of it is told in our words.
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         try:
             self._client = Client(address, timeout=CONNECT_S)
             self._client.wait_for_workers(1, timeout=CONNECT_S)
@@ -119,7 +122,24 @@ class Cluster:
         self._client.close()
 
     def rows(self, hearing: Hearing, names: Iterable[str]) -> Iterator[list[Row]]:
-        """What was heard in them, as it becomes known."""
+        """What was heard in them, as it becomes known.
+
+        Raises
+        ------
+        ClusterUnusable
+            Its scheduler is gone.
+        """
+        from distributed.client import ClosedClientError
+
+        try:
+            yield from self._rows(hearing, names)
+        except (CancelledError, ClosedClientError, OSError) as error:
+            raise ClusterUnusable(
+                "The cluster was lost. What it did until then is written; run the same "
+                "command again when it is back."
+            ) from error
+
+    def _rows(self, hearing: Hearing, names: Iterable[str]) -> Iterator[list[Row]]:
         from distributed import KilledWorker, as_completed
 
         pieces = _pieces(names)
@@ -137,11 +157,6 @@ class Cluster:
             piece = under_way.pop(future.key)
             try:
                 yield future.result()
-            except CancelledError as error:
-                raise ClusterUnusable(
-                    "The cluster was lost. What it did until then is written; run the same "
-                    "command again when it is back."
-                ) from error
             except KilledWorker:
                 if len(piece) == 1:
                     yield [set_aside(piece[0])]
