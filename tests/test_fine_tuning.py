@@ -85,6 +85,27 @@ def test_what_is_saved_answers_like_what_was_fitted(
     assert saved.log_probabilities(list(utterances)) == pytest.approx(expected, abs=1e-4)
 
 
+def test_the_exported_encoder_embeds_as_the_network_does(
+    utterances: Utterances, tmp_path: Path
+) -> None:
+    from feature_extractor import SpeechEncoder
+
+    trunk, branch = whisper.load_whisper(random_whisper(tmp_path))
+    network = whisper.SpeechEncoderNetwork(trunk, [branch])
+    whisper.export_onnx(network, tmp_path / "encoder.onnx", "test")
+    assert (tmp_path / "encoder.onnx").stat().st_size < 18e6
+    encoder = SpeechEncoder(tmp_path / "encoder.onnx")
+    assert encoder.extractor_id == "test"
+    audios = list(utterances)[:4]
+    with torch.inference_mode():
+        wanted = np.concatenate([network(torch.from_numpy(a.samples[None].copy())) for a in audios])
+    found = np.array([encoder.embed(audio) for audio in audios])
+    of_trunk = slice(2 * whisper.WIDTH)  # single precision, its weights stored in half of that
+    assert found[:, of_trunk] == pytest.approx(wanted[:, of_trunk], abs=5e-3)
+    error = np.sqrt(np.mean((found - wanted) ** 2)) / wanted.std()
+    assert error < 0.02
+
+
 def test_a_killed_training_goes_on_to_the_same_weights(
     recipe: Callable[..., FineTuning],
     utterances: Utterances,

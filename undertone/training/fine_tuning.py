@@ -39,10 +39,11 @@ from undertone.training.whisper import (
 Floats32 = NDArray[np.float32]
 
 EXTRACTOR_ID = "whisper-base-3-twice"
-# Raise these where a change of the code gives other hidden states, or another training: what was
-# computed by the code before is then not used any more.
+# Raise these where a change of the code gives other hidden states, another training or other files:
+# what was computed by the code before is then not used any more.
 STATES_VERSION = 2
 TRAINING_VERSION = 4
+EXPORT_VERSION = 2  # of the files that are shipped, made of the same trained networks
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ class FineTuning:
         n_copies, duration_s = self.settings.n_copies, self.settings.duration_s
         states = str(joblib.hash([STATES_VERSION, n_copies, duration_s, *augmentation.noises]))
         said = [states, TRAINING_VERSION, asdict(self.settings), seed]
-        self.fingerprint = str(joblib.hash(said))
+        self._training_id = str(joblib.hash(said))
+        self.fingerprint = f"{self._training_id} {EXPORT_VERSION}"
         self.extractor: dict[str, Any] = {
             "id": EXTRACTOR_ID,
             "n_features": 2 * N_FEATURES,
@@ -156,7 +158,7 @@ class FineTuning:
         features = self._frozen.features[:, self._frozen.rows(training)]
         network = TunedBranch(deepcopy(self._branch), head, features, self.settings.dropout)
         trainee = _Trainee(network, self._frozen, training, self.settings)
-        digest = joblib.hash([self.fingerprint, training.digest])
+        digest = joblib.hash([self._training_id, training.digest])
         path = self._cache_dir / "networks" / f"encoder-{digest}.pt"
         run = NetworkTraining(trainee, training, self.settings.schedule, self._seed, path)
         network.load_state_dict(run.run().state_dict())
