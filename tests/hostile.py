@@ -1,9 +1,11 @@
 """Recordings made to break a server: what each is, and the answers that are right for it."""
 
+import io
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import av
 import numpy as np
 
 from tests import sounds
@@ -60,6 +62,22 @@ def opus_silence(hours: float) -> bytes:
         granule = (first + n) * 5760
         pages.append(ogg_page([silent] * n, 1, number + 2, granule, 0))
     return b"".join(pages)
+
+
+def opus_of_16_channels() -> bytes:
+    """Of more than 8 channels in planes, PyAV 18.1 reads planes that are not there."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="webm") as output:
+        stream = output.add_stream(
+            "libopus", 48_000, layout="hexadecagonal", options={"mapping_family": "255"}
+        )
+        samples = np.tile(np.repeat(sounds.voice(1.0), 3), (16, 1))
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(samples.T).reshape(1, -1), "flt", "hexadecagonal"
+        )
+        frame.sample_rate = 48_000
+        output.mux([*stream.encode(frame), *stream.encode(None)])
+    return file.getvalue()
 
 
 def mp3_without_end() -> bytes:
@@ -160,6 +178,7 @@ CASES: dict[str, Case] = {
         ("not-audio", "recording-too-short"),
     ),
     "10 hours of silence in an opus": Case(lambda: opus_silence(10.0), ("recording-too-long",)),
+    "16 channels of opus": Case(opus_of_16_channels, ("audio-unusable",)),
     "an hour of silence in a flac": Case(
         lambda: sounds.with_soundfile(np.zeros(3600 * 8000, np.int16), 8000, "FLAC"),
         ("recording-too-long",),

@@ -1,12 +1,16 @@
 """Coverage-guided fuzzing of the decoder, by Atheris: ``python -m tools.fuzz [seconds]``.
 
+It goes in rounds, each in a process of its own: Atheris keeps some 10 kB for each input.
+
 Begins with a small file of every kind, and with what earlier runs found worth keeping. A crash, a
 hang, 1 GiB of memory, or an error that is no AudioError ends it; the bytes are then in
 ``.cache/fuzz/``, and belong into ``tests/test_hostile.py`` once they are understood. Coverage is
 that of our own code and of PyAV's and soundfile's Python; inside FFmpeg and libsndfile it is luck.
 """
 
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import atheris
@@ -40,15 +44,30 @@ def write_seeds(folder: Path) -> None:
         (folder / f"seed{number:02}").write_bytes(make())
 
 
-def main(seconds: int) -> None:
-    """Fuzz for so long."""
-    write_seeds(FOLDER / "corpus")
-    options = ["-max_len=60000", "-timeout=20", "-rss_limit_mb=1024", f"-max_total_time={seconds}"]
-    atheris.Setup(
-        [sys.argv[0], *options, f"-artifact_prefix={FOLDER}/", str(FOLDER / "corpus")], one_input
-    )
+def one_round(seconds: float) -> None:
+    """Fuzz until something is found, the time is over, or enough was tried for one process."""
+    options = [
+        "-max_len=60000", "-timeout=20", "-rss_limit_mb=1024", "-runs=40000",
+        f"-max_total_time={seconds:.0f}", f"-artifact_prefix={FOLDER}/",
+    ]  # fmt: skip
+    atheris.Setup([sys.argv[0], *options, str(FOLDER / "corpus")], one_input)
     atheris.Fuzz()
 
 
+def main(seconds: float) -> int:
+    """Fuzz for so long; the exit status, 0 where nothing was found."""
+    write_seeds(FOLDER / "corpus")
+    end_s = time.monotonic() + seconds
+    while (left_s := end_s - time.monotonic()) > 1:
+        command = [sys.executable, "-m", "tools.fuzz", f"{left_s:.0f}", "round"]
+        if status := subprocess.run(command, check=False).returncode:
+            return status
+    return 0
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 60)
+    asked_s = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
+    if sys.argv[2:] == ["round"]:
+        one_round(asked_s)
+    else:
+        sys.exit(main(asked_s))

@@ -40,6 +40,9 @@ FFMPEG_OPTIONS = {
     "codec_whitelist": FFMPEG_CODECS,
     "max_streams": "32",
 }
+# A frame of FFmpeg that has a plane for each channel, and more than 8 of them, ends the process:
+# PyAV 18.1 looks for planes behind the last one.
+MAX_PLANES = 8
 # FFmpeg may not reserve more than this at a time: an mp4 of 20 kB that claims 80 million samples
 # would get an index of gigabytes.
 FFMPEG_MAX_BYTES = 64 * 2**20
@@ -154,8 +157,13 @@ def _refuse(url: str, flags: int, options: dict[str, str]) -> None:
 
 def _to_float(frame: Any) -> npt.NDArray[Any]:
     """Samples of a frame as float [shape=(n, channels)], full scale 1."""
-    samples: npt.NDArray[Any] = frame.to_ndarray()
     n_channels = frame.layout.nb_channels
+    if frame.format.is_planar and n_channels > MAX_PLANES:
+        raise AudioError(
+            f"The recording has {n_channels} channels; in this format 1 to {MAX_PLANES} can be "
+            "used. Export it again as mono."
+        )
+    samples: npt.NDArray[Any] = frame.to_ndarray()
     samples = samples.T if frame.format.is_planar else samples.reshape(-1, n_channels)
     if samples.dtype == np.uint8:
         return (samples - np.float32(128)) / 128
