@@ -40,21 +40,21 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("data")
     with running_server(folder, **SETTINGS) as running:
         before = ask(running, *multipart(wav(sounds.voice(2.0))))
-        n_before = n_processes(running)
         yield running
         after = ask(running, *multipart(wav(sounds.voice(2.0))))
         assert after[0] == before[0] == 200
         assert after[1]["probabilities"] == before[1]["probabilities"]
-        assert n_processes(running) == n_before
+        # Not compared with the number at the start: matplotlib may be asking fc-list for fonts then.
+        assert n_processes(running) in (3, 0)  # gunicorn's master and worker, a decoder
         printed = (folder / "server.log").read_text()
         assert "Traceback" not in printed
         assert printed.count("Booting worker") == 1  # nothing took it down
 
 
 def n_processes(server: Server) -> int:
-    """Ids of all processes that descend from the server's."""
+    """The server and all processes that descend from it."""
     if not Path("/proc").is_dir():
-        return 0
+        return 0  # it is not told here
     parents = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
