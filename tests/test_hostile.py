@@ -44,7 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         after = ask(running, *multipart(wav(sounds.voice(2.0))))
         assert after[0] == before[0] == 200
         assert after[1]["probabilities"] == before[1]["probabilities"]
-        # Not compared with the number at the start: matplotlib may be asking fc-list for fonts then.
+        # Not compared with the number at the start: matplotlib may ask fc-list for fonts then.
         assert n_processes(running) in (3, 0)  # gunicorn's master and worker, a decoder
         printed = (folder / "server.log").read_text()
         assert "Traceback" not in printed
