@@ -117,6 +117,17 @@ def test_progress_is_told_and_only_grows(
     assert jobs.get("j").items[0].progress == 1
 
 
+def test_the_end_of_a_job_takes_what_a_killed_process_left(
+    runner: Runner, jobs: Jobs, files: WaitingFiles, claims: Claims
+) -> None:
+    add(jobs, "j", ["a", "b"], files)
+    assert runner.step()
+    (files.folder / "j" / "1").write_bytes(b"left")
+    assert runner.step()
+    assert jobs.get("j").state == State.DONE
+    assert not list(files.folder.iterdir())
+
+
 def test_stopping_gives_it_back(
     runner: Runner, jobs: Jobs, files: WaitingFiles, analyzer: StubAnalyzer
 ) -> None:

@@ -143,6 +143,18 @@ class Claims:
         with writing(self._engine) as connection:
             self._fail(connection, _holds(claim), claim.job_id, error)
 
+    def is_last(self, claim: Claim) -> bool:
+        """Whether the job of an item that has ended is over with it.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be read.
+        """
+        with reading(self._engine) as connection:
+            found = select(jobs.c.finished_at).where(jobs.c.id == claim.job_id)
+            return connection.execute(found).scalar() is not None
+
     def give_back(self, claim: Claim, *, blameless: bool) -> None:
         """Let somebody else begin an item anew; nothing happens when the claim is lost.
 

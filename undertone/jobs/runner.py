@@ -73,6 +73,8 @@ class Runner:
             self._claims.give_back(claim, blameless=True)
             raise
         self._files.remove(claim.job_id, claim.number)
+        if self._claims.is_last(claim):  # with what a process left that was killed right here
+            self._files.remove_job(claim.job_id)
         return True
 
     def _analyse(self, claim: Claim, must_stop: Callable[[], bool]) -> None:

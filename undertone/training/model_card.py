@@ -72,7 +72,7 @@ Trained on {created_on} with {versions}.
 _WHAT_IT_IS = {
     "encoder": """\
 The lower blocks of a pretrained speech encoder ({extractor}; origin and licence are in
-`undertone/training/pretrained.py`), all but the first in int8; mean and standard deviation over
+`undertone/training/pretrained.py`), most of its matrices in int8; mean and standard deviation over
 time of each block's output ({n_features} numbers); a linear layer.""",
     "ensemble": """\
 Named acoustic features ({extractor}, {n_features} of them), and the mean of the probabilities of a
