@@ -71,7 +71,7 @@ def running_server(
     Raises
     ------
     RuntimeError
-        It ended or did not become healthy; the message holds what it printed.
+        It ended by itself or did not become healthy; the message holds what it printed.
     """
     if not port:
         with socket.socket() as free:
@@ -92,6 +92,10 @@ def running_server(
     try:
         _wait_until_healthy(server, printed)
         yield server
+    except OSError as error:
+        if (how := process.poll()) is None:
+            raise
+        raise RuntimeError(_ending(f"ended with {how}", printed)) from error
     finally:
         server.stop()
 
@@ -109,7 +113,11 @@ def _wait_until_healthy(server: Server, printed: Path) -> None:
         time.sleep(0.1)
     how = server.process.poll()
     why = f"ended with {how}" if how is not None else f"was not healthy in {START_LIMIT_S} s"
-    raise RuntimeError(f"The server {why}. It printed:\n{printed.read_text(errors='replace')}")
+    raise RuntimeError(_ending(why, printed))
+
+
+def _ending(why: str, printed: Path) -> str:
+    return f"The server {why}. It printed:\n{printed.read_text(errors='replace')}"
 
 
 def find_chromium() -> str | None:

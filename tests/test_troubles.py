@@ -62,6 +62,24 @@ def test_sigterm_finishes_what_it_began(tmp_path: Path) -> None:
         assert stored(server, body["id"])
 
 
+def test_who_comes_at_the_end_is_answered_or_refused_not_cut_off(server: Server) -> None:
+    """A proxy asks another server where it was refused; cut off, it could not know whether to."""
+    thread, answers = in_thread(server, LONG)
+    time.sleep(0.5)
+    server.process.send_signal(signal.SIGTERM)
+    found = []
+    while server.process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{server.url}/health/live", timeout=60) as response:
+                found.append(response.status)
+        except urllib.error.URLError as error:
+            found.append(type(error.reason))
+    thread.join()
+    assert answers[0][0] == 200
+    assert ConnectionRefusedError in found
+    assert set(found) <= {200, ConnectionRefusedError}
+
+
 def test_kill_loses_nothing_that_was_answered(tmp_path: Path) -> None:
     answered: list[str] = []
     with running_server(tmp_path) as server:

@@ -96,5 +96,8 @@ def test_what_a_crash_left_is_swept_away(files: WaitingFiles) -> None:
     long_ago_s = (files.folder / "orphan").stat().st_mtime - ORPHAN_AGE_S - 1
     for name in ("orphan", "unfinished"):
         os.utime(files.folder / name, (long_ago_s, long_ago_s))
+    # Like a job that another process removes between the look at the folder and that at its age.
+    (files.folder / "gone").symlink_to("nowhere")
     files.sweep(lambda ids: {"over": True, "unfinished": False})
+    (files.folder / "gone").unlink()
     assert {path.name for path in files.folder.iterdir()} == {"unfinished", "new"}

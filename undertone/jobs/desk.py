@@ -1,10 +1,11 @@
 """Desk: where the web brings jobs and asks after them."""
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from undertone.analysis import Analyzer
-from undertone.errors import FileTooLarge, UndertoneError
+from undertone.errors import FileTooLarge, StoreError, UndertoneError
 from undertone.file_names import display_name
 from undertone.jobs.in_process import InProcess
 from undertone.jobs.job import Job
@@ -13,6 +14,8 @@ from undertone.jobs.work import Work, open_work
 from undertone.optional import needed_for
 from undertone.settings import Settings
 from undertone.store.waiting import Draft, Upload, nothing
+
+logger = logging.getLogger("undertone")
 
 
 class Engine(Protocol):
@@ -149,16 +152,13 @@ class Desk:
 
 
 def open_desk(settings: Settings, analyzer: Analyzer) -> Desk:
-    """The desk of a web process; what an earlier one left unfinished is taken up.
-
-    Raises
-    ------
-    StoreError
-        The database cannot be read.
-    """
+    """The desk of a web process; what an earlier one left unfinished is taken up."""
     work = open_work(settings, analyzer)
     engine = _open_engine(settings, work)
-    work.files.sweep(work.jobs.are_over)
+    try:
+        work.files.sweep(work.jobs.are_over)
+    except StoreError as error:  # the next start does it; this one should answer
+        logger.warning("%s", error.message, exc_info=error)
     engine.wake()
     return Desk(settings, work, engine)
 

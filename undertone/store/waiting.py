@@ -221,7 +221,10 @@ class WaitingFiles:
         """
         if not self.folder.is_dir():
             return
-        ages_s = {path.name: time.time() - path.stat().st_mtime for path in self.folder.iterdir()}
+        ages_s = {}
+        for path in self.folder.iterdir():
+            with suppress(FileNotFoundError):  # another process has just been done with it
+                ages_s[path.name] = time.time() - path.stat().st_mtime
         known = are_over(list(ages_s))
         for job_id, age_s in ages_s.items():
             if known.get(job_id, age_s > ORPHAN_AGE_S):

@@ -36,6 +36,23 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         deadlines.clear(conn.sock)
         return super().handle_request(req, conn)
 
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Begin to accept connections, or stop; at the end, take those that wait already.
+
+        gunicorn leaves them where they are until all others are answered, and has them cut off
+        then: a proxy before it would have to say 502. From now on they are refused instead, so
+        that it asks another process.
+        """
+        super().set_accept_enabled(enabled)
+        if enabled or self.alive:
+            return
+        for listener in self.sockets:
+            n_before = -1
+            while n_before != self.nr_conns:
+                n_before = self.nr_conns
+                self.accept(listener)
+            listener.close()
+
     def murder_pending(self) -> None:
         """Every second: end what has lasted too long."""
         super().murder_pending()
