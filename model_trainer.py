@@ -30,6 +30,7 @@ from undertone.training.augmentation import Augmentation
 from undertone.training.corpora import Clip, load_corpus
 from undertone.training.corpus_names import CORPORA
 from undertone.training.cross_validation import CrossValidation, FoldAnswers, TrainingError
+from undertone.training.evaluation import Outcome
 from undertone.training.linear_recipe import LinearRecipe
 from undertone.training.noises import load_noises, training_noises
 from undertone.training.protocols import Protocol, given_split, k_fold, leave_out, load_protocol
@@ -110,7 +111,7 @@ class ModelTrainer:
             trained_on=tuple(map(str, np.unique(self.utterances.corpora))),
             scores=scores,
             calibration=calibration,
-            uncertain_below=self._thresholds(held_out, calibration),
+            uncertain_below=self._thresholds(protocols, calibration),
             versions={name: version(name) for name in LIBRARIES},
             created_on=date.today().isoformat(),
             training={
@@ -124,16 +125,20 @@ class ModelTrainer:
         model_card.write(info, out)
         return info
 
-    def _thresholds(self, folds: list[FoldAnswers], by: Calibration) -> dict[str, float]:
-        """Confidence by label set from which on answers keep `STATED_RISK`, over all corpora."""
-        probabilities = [by.probabilities(f.tested.whole, f.tested.durations_s) for f in folds]
-        outcome = self.folds.outcome(folds, probabilities)
+    def _thresholds(self, protocols: list[Protocol], by: Calibration) -> dict[str, float]:
+        """Confidence by label set from which on answers keep `STATED_RISK`, by every protocol."""
+        outcomes = [self._outcome(self.folds.held_out(protocol), by) for protocol in protocols]
         return {
-            str(n): round(
-                evaluation.threshold_for_risk(evaluation.reduced(outcome, n), STATED_RISK), 4
+            str(n): max(
+                round(evaluation.threshold_for_risk(evaluation.reduced(seen, n), STATED_RISK), 4)
+                for seen in outcomes
             )
             for n in LABEL_SETS
         }
+
+    def _outcome(self, folds: list[FoldAnswers], by: Calibration) -> Outcome:
+        probabilities = [by.probabilities(f.tested.whole, f.tested.durations_s) for f in folds]
+        return self.folds.outcome(folds, probabilities)
 
 
 def corpus_table(clips: list[Clip]) -> dict[str, dict[str, int]]:

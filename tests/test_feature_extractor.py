@@ -367,7 +367,7 @@ class TestSpeechEncoder:
 
     def test_it_works(self) -> None:
         embedding = self.encoder.embed(Audio(sounds.voice(1.0)))
-        assert embedding.shape == (self.encoder.n_features,) == (3072,)
+        assert embedding.shape == (self.encoder.n_features,) == (6144,)
         assert np.isfinite(embedding).all()
 
     def test_the_level_does_not_matter(self) -> None:

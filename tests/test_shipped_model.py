@@ -60,7 +60,7 @@ def test_sounds_of_the_world_carry_no_sure_emotion(recognizer: EmotionRecognizer
     sure = [path for path in paths if is_sure(recognizer, decode(path.read_bytes()))]
     of_humans = [path for path in sure if path.parent.name[6:] in ("Baby cry", "Person sneeze")]
     assert sure == of_humans
-    assert len(sure) <= 12
+    assert len(sure) <= 8
 
 
 @needs_datasets
@@ -86,7 +86,7 @@ def test_short_cuts_are_answered_less_surely(recognizer: EmotionRecognizer) -> N
 @needs_datasets
 def test_real_clips_are_answered_as_before(recognizer: EmotionRecognizer) -> None:
     """A floor, not a measure: the shipped model was trained on these speakers."""
-    for name, n_labels, step, floor in (("ravdess", 8, 24, 0.85), ("crema_d", 6, 150, 0.6)):
+    for name, n_labels, step, floor in (("ravdess", 8, 24, 0.9), ("crema_d", 6, 150, 0.7)):
         clips = load_corpus(name, DATASETS / name)[::step]
         right = [answer(recognizer, clip.path, n_labels) == clip.emotion for clip in clips]
         assert np.mean(right) > floor, name
@@ -97,4 +97,4 @@ def answer(recognizer: EmotionRecognizer, path: Path, n_labels: int) -> str:
 
 
 def test_the_measured_accuracy_is_over_the_floor(recognizer: EmotionRecognizer) -> None:
-    assert recognizer.info.scores["ravdess-emobox, 8 emotions"]["uar"] >= 0.74
+    assert recognizer.info.scores["ravdess-emobox, 8 emotions"]["uar"] >= 0.79

@@ -171,3 +171,9 @@ def test_a_voice_is_beyond_doubt_and_what_hardly_passes_is_not() -> None:
     barely = Speech(speech)
     barely.probability = 0.69
     assert barely.is_doubtful
+
+
+@needs_datasets
+def test_what_is_higher_than_voices_is_doubtful() -> None:
+    dog = find_speech(decode((DATASETS / "esc10/001 - Dog bark/5-212454-A.opus").read_bytes()))
+    assert dog.probability > 0.7 and dog.is_doubtful

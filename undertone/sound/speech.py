@@ -23,6 +23,7 @@ from undertone.errors import NoSpeech
 from undertone.onnx import one_thread_session
 from undertone.progress import Progress, nobody
 from undertone.sound.audio import SAMPLE_RATE, Audio, Samples, excerpt
+from undertone.sound.pitch import steady, track_pitch
 
 DETECTOR = Path(__file__).parent / "detector" / "silero.onnx"
 WINDOW_SAMPLES = 512  # what it gives one probability for
@@ -55,6 +56,11 @@ CONTEXT_S = 0.5
 # Under this mean probability it may be no voice: so it is with 21 of the 35 sounds of ESC-10 that
 # pass, with 0.9 % of real clips, and with 4 % of words cut to 0.3 to 0.8 s.
 DOUBTFUL_UNDER = 0.7
+# Over this mean probability it is a voice. Between the two, pitch tells: of 925 clips of the four
+# corpora none is so high, of words cut to half a second one of 918; of three dogs two.
+CLEAR_FROM = 0.95
+HIGH_HZ = 450.0
+MIN_PITCH_FRAMES = 20  # 0.2 s
 
 Stretch = tuple[float, float]  # start_s, end_s
 
@@ -66,14 +72,17 @@ class Speech(tuple[Stretch, ...]):
     ----------
     probability : float
         That it is speech: mean of what the detector says of its windows.
+    is_high : bool
+        Whether it is no clear speech and higher than voices are.
     """
 
     probability: float = 1.0
+    is_high: bool = False
 
     @property
     def is_doubtful(self) -> bool:
         """Whether it may well be a sneeze, a dog or a machine."""
-        return self.probability < DOUBTFUL_UNDER
+        return self.probability < DOUBTFUL_UNDER or self.is_high
 
 
 def find_speech(audio: Audio, progress: Progress = nobody) -> Speech:
@@ -121,6 +130,8 @@ def find_speech(audio: Audio, progress: Progress = nobody) -> Speech:
         for start_s, end_s in _merged(stretches)
     )
     speech.probability = probability
+    if probability < CLEAR_FROM and audio.duration_s <= MAX_REPLAY_S:
+        speech.is_high = _is_high(audio.samples, stretches)
     return speech
 
 
@@ -134,6 +145,14 @@ def spoken_part(audio: Audio, speech: tuple[Stretch, ...]) -> Audio:
     first = max(0, round(start_s * audio.sample_rate))
     last = round(end_s * audio.sample_rate)
     return Audio(audio.samples[first:last], audio.sample_rate)
+
+
+def _is_high(samples: Samples, stretches: list[Stretch]) -> bool:
+    """Whether the pitch in these stretches is above that of voices; False where there is none."""
+    edges = [(round(s * SAMPLE_RATE), round(e * SAMPLE_RATE)) for s, e in stretches]
+    pitch_hz = track_pitch(np.concatenate([samples[first:last] for first, last in edges]))
+    pitch_hz = pitch_hz[steady(pitch_hz)]
+    return len(pitch_hz) >= MIN_PITCH_FRAMES and bool(np.median(pitch_hz) > HIGH_HZ)
 
 
 def _listen(

@@ -53,7 +53,7 @@ deviation over folds. Calibration error: 15 bins of equal mass.
 
 An answer is marked `uncertain` when its confidence is under {thresholds}. The thresholds were
 chosen on held-out training speakers so that unmarked answers are wrong in at most {risk:.0%} of
-the cases *on such recordings*; on other material expect more errors.
+the cases by each protocol, *on such recordings*; on other material expect more errors.
 
 ## What it does not know
 
@@ -73,13 +73,16 @@ _WHAT_IT_IS = {
     "encoder": """\
 The lower blocks of a pretrained speech encoder ({extractor}; origin and licence are in
 `undertone/training/pretrained.py`), most of its matrices in int8; mean and standard deviation over
-time of each block's output ({n_features} numbers); a linear layer.""",
+time of each block's output ({n_features} numbers); a linear layer.{twice}""",
     "ensemble": """\
 Named acoustic features ({extractor}, {n_features} of them), and the mean of the probabilities of a
 random forest and a support vector machine.""",
     "cnn": """\
 A convolutional network, trained from scratch, on log-mel, MFCC and chroma.""",
 }
+
+_TWICE_NOTE = """ The upper two blocks are there twice,
+as they were and fine-tuned; each has its linear layer, and the answer is the mean of both."""
 
 # What depends on the corpora: a card must say nothing of those that were not used.
 _NON_COMMERCIAL_NOTE = """\
@@ -112,7 +115,9 @@ def write(info: ModelInfo, folder: Path) -> None:
             f"(protocol {title}) it reaches {best['uar']:.1%} unweighted average recall."
         ),
         what_it_is=_WHAT_IT_IS[info.family].format(
-            extractor=info.extractor["id"], n_features=info.extractor.get("n_features", "")
+            extractor=info.extractor["id"],
+            n_features=info.extractor.get("n_features", ""),
+            twice=_TWICE_NOTE if info.extractor["id"].endswith("-twice") else "",
         ),
         n_labels=len(info.labels),
         labels=", ".join(info.labels),

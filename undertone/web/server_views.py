@@ -27,10 +27,10 @@ class ModelAnswer(BaseModel):
         list[str],
         Field(description="Emotions in the order of its outputs.", examples=[["angry", "calm"]]),
     ]
-    n_features: Annotated[int, Field(ge=1, examples=[3072])]
+    n_features: Annotated[int, Field(ge=1, examples=[6144])]
     feature_type: Annotated[
         str,
-        Field(description="What turns sound into features.", examples=["whisper-base-blocks-1-3"]),
+        Field(description="What turns sound into features.", examples=["whisper-base-3-twice"]),
     ]
     scaler: Annotated[str, Field(examples=["standard, folded into the head"])]
     trained_on: Annotated[
