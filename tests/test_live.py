@@ -232,7 +232,8 @@ def test_ten_minutes_take_no_more_memory_than_one(server: Server, url: str) -> N
                 end_s = json.loads(session.recv(timeout=60))["end_s"]
             status = Path(f"/proc/{worker}/status").read_text()
             rss_kb.append(int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]))
-    assert max(rss_kb[3:]) - min(rss_kb[:3]) < 10_000, rss_kb
+    # Not from their lowest: while it rests, as before the first, the server gives back memory.
+    assert max(rss_kb[3:]) - max(rss_kb[:3]) < 10_000, rss_kb
 
 
 def test_a_server_that_stops_says_so(tmp_path: Path) -> None:
