@@ -25,6 +25,7 @@ from undertone.errors import UndertoneError
 from undertone.recognition.calibration import Calibration
 from undertone.recognition.model_store import MODELS_DIR, ModelInfo, load_info, save_info, sha256
 from undertone.settings import ROOT
+from undertone.sound.audio import decode
 from undertone.training import comparison, evaluation, model_card, robustness
 from undertone.training.augmentation import Augmentation
 from undertone.training.corpora import Clip, load_corpus
@@ -76,13 +77,17 @@ class ModelTrainer:
         }
 
     def robustness(self, protocol: Protocol, noise_dir: Path) -> list[dict[str, Any]]:
-        """Checks of `training.robustness` of the protocol's first fold, on its test speakers."""
-        fitted, tested = self.folds.fit_fold(protocol)
+        """Checks of `training.robustness` of the protocol's first fold, on its test speakers.
+
+        Recordings are changed as they are in their files; a changed one is searched for speech
+        anew, as one that is sent would be.
+        """
+        model, tested = self.folds.fold_model(protocol)
         babble = [audio for audio, _ in zip(self.utterances, range(200), strict=False)]
         checks = robustness.checks(
-            fitted.log_probabilities,
-            fitted.labels,
-            list(tested),
+            model.probabilities,
+            model.labels,
+            [decode(clip.path.read_bytes()) for clip in tested.clips],
             list(tested.emotions),
             list(tested.sexes),
             noises=load_noises(noise_dir, babble),
@@ -253,14 +258,27 @@ def evaluate(options: argparse.Namespace, trainer: ModelTrainer) -> dict[str, An
 def train(options: argparse.Namespace, trainer: ModelTrainer) -> None:
     """Measure by the protocols, then train on everybody and write the model folder."""
     protocols = _protocols(options, trainer.utterances)
+    checked = _checked(options, protocols)
     scores = evaluate(options, trainer)
-    checks: list[dict[str, Any]] = []
-    if options.robustness:
-        named = [protocol for protocol in protocols if protocol.name == options.robustness]
-        checks = trainer.robustness(named[0], options.noise)
+    checks = trainer.robustness(checked, options.noise) if checked else []
     calibrated_on = [protocol for protocol in protocols if not protocol.common_emotions]
     info = trainer.train(options.out, calibrated_on, scores, checks)
     print(f"{options.out}: written, trained on {', '.join(info.trained_on)}")
+
+
+def _checked(options: argparse.Namespace, protocols: list[Protocol]) -> Protocol | None:
+    """The protocol whose first fold is checked for robustness; None if none is to be."""
+    if not options.robustness:
+        return None
+    by_name = {protocol.name: protocol for protocol in protocols}
+    if options.robustness not in by_name:
+        raise TrainingError(
+            f"--robustness {options.robustness!r} is none of the protocols that are measured: "
+            f"{', '.join(by_name)}."
+        )
+    if not options.noise:
+        raise TrainingError("--robustness needs --noise, a folder of ESC-10.")
+    return by_name[options.robustness]
 
 
 def compare(options: argparse.Namespace, utterances: Utterances) -> None:

@@ -9,11 +9,14 @@ from hypothesis import strategies as st
 
 from emotion_recognizer import EmotionRecognizer
 from tests import sounds
+from tests.conftest import DATASETS
 from undertone.emotions import EMOTIONS
 from undertone.errors import ModelError, NoSpeech, UndertoneError, UnknownLabels
 from undertone.recognition.model_store import MODELS_DIR, sha256
 from undertone.sound.audio import Audio, decode
 from undertone.sound.speech import find_speech, spoken_part
+from undertone.training.corpora import load_corpus
+from undertone.training.evaluation import uar
 
 SEVEN = set(EMOTIONS) - {"calm"}
 
@@ -136,6 +139,20 @@ def test_any_bytes_give_an_answer_or_an_undertone_error(data: bytes) -> None:
 def test_the_encoder_is_the_one_its_script_makes() -> None:
     info = json.loads((MODELS_DIR / "encoder" / "model.json").read_text())
     assert info["files"]["encoder.onnx"] == sha256(MODELS_DIR / "encoder" / "encoder.onnx")
+
+
+@pytest.mark.skipif(not DATASETS.is_dir(), reason="../shared/datasets is not here")
+def test_the_shipped_model_on_real_clips(recognizer: EmotionRecognizer) -> None:
+    """The path from bytes to label is whole: these speakers were trained on, so it is easy."""
+    clips = load_corpus("ravdess", DATASETS / "ravdess")[::12]
+    answers = [
+        recognizer.predict(decode(clip.path.read_bytes()), n_labels=8).label for clip in clips
+    ]
+    assert uar(np.array([clip.emotion for clip in clips]), np.array(answers)) > 0.8
+
+
+def test_the_measured_accuracy_is_over_the_floor(recognizer: EmotionRecognizer) -> None:
+    assert recognizer.info.scores["ravdess-emobox, 8 emotions"]["uar"] >= 0.79
 
 
 def test_what_may_be_no_voice_is_a_guess(recognizer: EmotionRecognizer) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from undertone.sound.audio import Audio
 from undertone.sound.speech import Speech
 from undertone.training.corpora import load_corpus
 from undertone.training.cross_validation import TrainingError
+from undertone.training.robustness import Check
 
 ENCODER = MODELS_DIR / "encoder" / "encoder.onnx"
 
@@ -121,6 +123,36 @@ def test_a_tuned_encoder_is_not_measured_on_voices_it_has_heard(
 def test_a_corpus_that_is_not_there_is_refused(arguments: list[str], message: str) -> None:
     with pytest.raises(UndertoneError, match=message):
         model_trainer.main(["evaluate", *arguments])
+
+
+def test_what_cannot_be_checked_for_robustness_is_refused_at_once(options: list[str]) -> None:
+    for extra, message in (
+        (["--robustness", "cremad-si"], "none of the protocols that are measured: own, 5 folds"),
+        (["--robustness", "own, 5 folds by speaker"], "needs --noise"),
+    ):
+        with pytest.raises(TrainingError, match=message):
+            model_trainer.main(["train", *options, *extra])
+
+
+def test_changed_recordings_are_asked_about_as_they_would_be_sent(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def checks(answer: Any, labels: Any, recordings: Any, *about: Any, **_: Any) -> list[Check]:
+        asked.update(answers=answer(recordings[:2]), labels=labels, about=about)
+        asked["durations_s"] = [audio.duration_s for audio in recordings]
+        return [Check("gain: stay", "small changes", 0.97, 0.95)]
+
+    monkeypatch.setattr(model_trainer.robustness, "checks", checks)
+    monkeypatch.setattr(model_trainer, "load_noises", lambda *_: None)
+    title, out = "own, 4 folds by speaker", tmp_path / "own"
+    model_trainer.main(["train", *options, "--out", str(out), "--protocol", "kfold-4",
+                        "--robustness", title, "--noise", str(tmp_path)])  # fmt: skip
+    assert asked["labels"] == ("angry", "neutral") and asked["answers"].shape == (2, 2)
+    assert [len(values) for values in asked["about"]] == [8, 8]  # emotions, sexes of two speakers
+    assert asked["durations_s"] == pytest.approx([1.2] * 8)  # as in their files, not cut
+    assert "gain: stay | 0.97 | > 0.95 | yes" in (out / "MODEL_CARD.md").read_text()
 
 
 def test_thresholds_keep_their_risk(options: list[str], tmp_path: Path) -> None:

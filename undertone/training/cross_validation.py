@@ -19,6 +19,7 @@ from undertone.sound.audio import Audio
 from undertone.training import evaluation
 from undertone.training.calibrating import durations, fit_calibration, short_cuts
 from undertone.training.evaluation import Outcome
+from undertone.training.fold_model import FoldModel
 from undertone.training.protocols import Fold, Protocol
 from undertone.training.recipe import Fitted, Floats, Recipe
 from undertone.training.utterances import Utterances
@@ -104,14 +105,16 @@ class CrossValidation:
     ) -> Outcome:
         folds = self.held_out(protocol)
         probabilities = [
-            self.calibration(
-                [fold.kept] if len(fold.kept.rows) else others(folds, fold), fold
-            ).probabilities(*part(fold.tested))
-            for fold in folds
+            self._calibration_of(fold, folds).probabilities(*part(fold.tested)) for fold in folds
         ]
         outcome = self.outcome(folds, probabilities)
         # Emotions that the tested corpus does not have are no answers to its clips.
         return evaluation.restricted(outcome, set(outcome.emotions))
+
+    def _calibration_of(self, fold: FoldAnswers, folds: list[FoldAnswers]) -> Calibration:
+        """By the speakers kept for it, or else by those that the other folds test."""
+        held_out = [fold.kept] if len(fold.kept.rows) else others(folds, fold)
+        return self.calibration(held_out, fold)
 
     def calibration(self, held_out: list[Answers], fold: FoldAnswers) -> Calibration:
         """What makes answers, whole and cut, most probable; nothing if there are none."""
@@ -163,10 +166,18 @@ class CrossValidation:
         work = (joblib.delayed(self._answers)(*mask) for mask in masks)
         return list(joblib.Parallel(n_jobs=self.n_jobs)(work))
 
-    def fit_fold(self, protocol: Protocol, index: int = 0) -> tuple[Fitted, Utterances]:
-        """The model of a fold, and the utterances that it was not trained on."""
-        training, tested, _ = self._masks(protocol, protocol.folds[index])
-        return self.recipe.fit(self.utterances.subset(training)), self.utterances.subset(tested)
+    def fold_model(self, protocol: Protocol, index: int = 0) -> tuple[FoldModel, Utterances]:
+        """The calibrated model of a fold, and the utterances that it was not trained on."""
+        training, tested_rows, _ = self._masks(protocol, protocol.folds[index])
+        tested = self.utterances.subset(tested_rows)
+        folds = self.held_out(protocol)
+        model = FoldModel(
+            self.recipe.fit(self.utterances.subset(training)),
+            self._calibration_of(folds[index], folds),
+            tuple(map(str, np.unique(tested.emotions))),
+            self.n_jobs,
+        )
+        return model, tested
 
     def _masks(self, protocol: Protocol, fold: Fold) -> tuple[Mask, Mask, Mask]:
         """Which utterances train, are tested, and calibrate."""

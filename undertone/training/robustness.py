@@ -49,8 +49,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import precision_score, recall_score
 
-from undertone.sound import acoustics
 from undertone.sound.audio import Audio
+from undertone.sound.pitch import steady, track_pitch
 from undertone.training import perturbations
 from undertone.training.evaluation import Floats, Strings, uar
 from undertone.training.noises import Noises
@@ -114,7 +114,7 @@ class _Condition(NamedTuple):
 def checks(
     answer: Answer,
     labels: Sequence[str],
-    utterances: Sequence[Audio],
+    recordings: Sequence[Audio],
     emotions: Sequence[str],
     sexes: Sequence[str],
     *,
@@ -128,10 +128,10 @@ def checks(
     Parameters
     ----------
     answer : callable
-        Recordings to log-probabilities or probabilities [n, n_labels].
+        Recordings, as long as they are, to log-probabilities or probabilities [n, n_labels].
     labels : sequence of str
         What its columns mean.
-    utterances : sequence of Audio
+    recordings : sequence of Audio
         Of speakers the model was not trained on, each at least 0.3 s; answered 25 times.
     emotions, sexes : sequence of str
         Of each: the truth; ``"female"``, ``"male"`` or empty.
@@ -154,8 +154,8 @@ def checks(
     def heard(condition: str, change: Perturbation | None = None) -> Strings:
         progress(condition)
         rows: list[Floats] = []
-        for start in range(0, len(utterances), BLOCK_CLIPS):
-            block = list(utterances[start : start + BLOCK_CLIPS])
+        for start in range(0, len(recordings), BLOCK_CLIPS):
+            block = list(recordings[start : start + BLOCK_CLIPS])
             if change:
                 block = [
                     change(audio, _generator(seed, condition, start + index))
@@ -181,7 +181,7 @@ def checks(
     progress("pitch")
     for group, groups, max_recall_gap in (
         ("sex", np.asarray(sexes), MAX_RECALL_GAP_SEX),
-        ("pitch", pitch_groups(utterances, speakers), MAX_RECALL_GAP_PITCH),
+        ("pitch", pitch_groups(recordings, speakers), MAX_RECALL_GAP_PITCH),
     ):
         uar_gap, recall_gap = gaps(truth, as_is, groups)
         found += [
@@ -225,9 +225,9 @@ def table(found: Sequence[Check]) -> str:
     return "\n".join(rows)
 
 
-def pitch_groups(utterances: Sequence[Audio], speakers: Sequence[str] | None = None) -> Strings:
+def pitch_groups(recordings: Sequence[Audio], speakers: Sequence[str] | None = None) -> Strings:
     """Whether each voice is ``"low"``, ``"medium"`` or ``"high"``; empty where not known."""
-    f0_hz = np.array([mean_f0_hz(audio) for audio in utterances])
+    f0_hz = np.array([mean_f0_hz(audio) for audio in recordings])
     f0_hz[(f0_hz < PITCH_RANGE_HZ[0]) | (f0_hz > PITCH_RANGE_HZ[1])] = np.nan
     known = ~np.isnan(f0_hz)
     if speakers is not None:
@@ -240,8 +240,8 @@ def pitch_groups(utterances: Sequence[Audio], speakers: Sequence[str] | None = N
 
 def mean_f0_hz(audio: Audio) -> float:
     """Mean fundamental frequency over voiced frames; NaN if there are none."""
-    tracks = acoustics.measure(audio)
-    f0_hz = tracks.values["f0_hz"][0][tracks.is_voiced]
+    f0_hz = track_pitch(audio.samples)
+    f0_hz = f0_hz[steady(f0_hz)]
     return float(f0_hz.mean()) if len(f0_hz) else float("nan")
 
 

@@ -91,13 +91,17 @@ def read_utterances(clips: Sequence[Clip], cache_dir: Path, n_jobs: int = 2) -> 
     return Utterances(clips, list(tqdm(samples, total=len(clips), desc="reading", unit="clip")))
 
 
-def _read(path: Path, mtime_ns: int, digest: str) -> NDArray[np.int16]:
-    """Samples of a clip's spoken part; `mtime_ns` and `digest` are there for the cache."""
-    audio = decode(path.read_bytes())
+def utterance_in(recording: Audio) -> Audio:
+    """The spoken part of a recording in which somebody is known to speak."""
     try:
-        speech = find_speech(audio)
+        speech = find_speech(recording)
     except NoSpeech:
         # An actor may whisper or sob below the detector's threshold; the label still holds.
-        speech = Speech([(0.0, audio.duration_s)])
-    samples = spoken_part(audio, speech).samples
+        speech = Speech([(0.0, recording.duration_s)])
+    return spoken_part(recording, speech)
+
+
+def _read(path: Path, mtime_ns: int, digest: str) -> NDArray[np.int16]:
+    """Samples of a clip's spoken part; `mtime_ns` and `digest` are there for the cache."""
+    samples = utterance_in(decode(path.read_bytes())).samples
     return np.asarray(np.round(samples * (_PEAK / np.abs(samples).max())), np.int16)
