@@ -7,9 +7,7 @@ Needs requirements-train.txt. Every figure comes from speakers that the model wa
 """
 
 import argparse
-import re
 import sys
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import date
@@ -28,19 +26,18 @@ from undertone.settings import ROOT
 from undertone.sound.audio import decode
 from undertone.training import comparison, evaluation, model_card, robustness
 from undertone.training.augmentation import Augmentation
-from undertone.training.corpora import Clip, load_corpus
+from undertone.training.corpora import corpus_table, load_corpus
 from undertone.training.corpus_names import CORPORA
 from undertone.training.cross_validation import CrossValidation, FoldAnswers, TrainingError
 from undertone.training.evaluation import Outcome
 from undertone.training.linear_recipe import LinearRecipe
 from undertone.training.noises import load_noises, training_noises
-from undertone.training.protocols import Protocol, given_split, k_fold, leave_out, load_protocol
+from undertone.training.protocols import Protocol, protocols_for
 from undertone.training.recipe import Recipe
 from undertone.training.utterances import Utterances, read_utterances
 
 # Answers that are not marked uncertain should be wrong in at most this share of the cases.
 STATED_RISK = 0.2
-DEFAULT_FOLDS = 5
 FAMILIES = ("encoder", "ensemble", "cnn")
 LIBRARIES = ("numpy", "onnxruntime", "scikit-learn")
 
@@ -146,19 +143,6 @@ class ModelTrainer:
         return self.folds.outcome(folds, probabilities)
 
 
-def corpus_table(clips: list[Clip]) -> dict[str, dict[str, int]]:
-    """Number of clips, speakers and emotions by corpus."""
-    table = {}
-    for name in sorted({clip.corpus for clip in clips}):
-        own = [clip for clip in clips if clip.corpus == name]
-        table[name] = {
-            "clips": len(own),
-            "speakers": len({clip.speaker for clip in own}),
-            "emotions": len(Counter(clip.emotion for clip in own)),
-        }
-    return table
-
-
 def _corpus(argument: str) -> tuple[str, Path]:
     name, _, folder = argument.partition("=")
     if not folder:
@@ -211,37 +195,10 @@ def _refuse_known_speakers(options: argparse.Namespace) -> None:
         )
 
 
-def _protocols(options: argparse.Namespace, utterances: Utterances) -> list[Protocol]:
-    """Those asked for; if none, RAVDESS's usual one, or folds by speaker of the first corpus."""
-    names = options.protocol or (
-        ["ravdess-emobox"] if "ravdess" in utterances.corpora else [f"kfold-{DEFAULT_FOLDS}"]
-    )
-    found = []
-    for name in names:
-        if count := re.fullmatch(r"kfold-(\d+)", name):
-            corpus = str(utterances.corpora[0])
-            found.append(
-                k_fold(corpus, utterances.speakers[utterances.corpora == corpus], int(count[1]))
-            )
-        elif name == "split":
-            own = [clip for clip in utterances.clips if clip.corpus == utterances.clips[0].corpus]
-            found.append(
-                given_split(own[0].corpus, [c.speaker for c in own], [c.split for c in own])
-            )
-        elif name == "leave-one-corpus-out":
-            # Song has the same voices as speech, so it leaves with it.
-            for corpus in sorted(set(utterances.corpora) - {"ravdess_song"}):
-                mine = utterances.speakers[utterances.corpora == corpus]
-                found.append(leave_out(corpus, mine, utterances.speakers))
-        else:
-            found.append(load_protocol(name))
-    return found
-
-
 def evaluate(options: argparse.Namespace, trainer: ModelTrainer) -> dict[str, Any]:
     """Measure by every protocol asked for, and print each figure when it is there."""
     scores: dict[str, Any] = {}
-    protocols = _protocols(options, trainer.utterances)
+    protocols = protocols_for(options.protocol, trainer.utterances)
     trainer.folds.held_out(*protocols)
     for protocol in protocols:
         for title, figures in trainer.evaluate(protocol).items():
@@ -257,7 +214,7 @@ def evaluate(options: argparse.Namespace, trainer: ModelTrainer) -> dict[str, An
 
 def train(options: argparse.Namespace, trainer: ModelTrainer) -> None:
     """Measure by the protocols, then train on everybody and write the model folder."""
-    protocols = _protocols(options, trainer.utterances)
+    protocols = protocols_for(options.protocol, trainer.utterances)
     checked = _checked(options, protocols)
     scores = evaluate(options, trainer)
     checks = trainer.robustness(checked, options.noise) if checked else []
@@ -288,7 +245,7 @@ def compare(options: argparse.Namespace, utterances: Utterances) -> None:
         named = argparse.Namespace(**{**vars(options), "model": name})
         return lambda: CrossValidation(_recipe(named), utterances, options.cache / "folds")
 
-    protocol = _protocols(options, utterances)[0]
+    protocol = protocols_for(options.protocol, utterances)[0]
     print(f"{protocol.name}\n\n{comparison.HEADING}", flush=True)
     families = {f"Undertone's {name}": family(name) for name in reversed(FAMILIES)}
     for title, found in comparison.compare(families, protocol, options.cache):

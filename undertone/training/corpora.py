@@ -162,3 +162,16 @@ def _own(path: Path, emotion: str, speaker: str, where: str, split: str = "") ->
     if split not in ("", "train", "test"):
         raise CorpusError(f"{where}: the split {split!r} is neither train nor test.")
     return Clip(path, known, f"own-{speaker.strip()}", "own", split=split)
+
+
+def corpus_table(clips: list[Clip]) -> dict[str, dict[str, int]]:
+    """Number of clips, speakers and emotions by corpus."""
+    table = {}
+    for name in sorted({clip.corpus for clip in clips}):
+        own = [clip for clip in clips if clip.corpus == name]
+        table[name] = {
+            "clips": len(own),
+            "speakers": len({clip.speaker for clip in own}),
+            "emotions": len(Counter(clip.emotion for clip in own)),
+        }
+    return table

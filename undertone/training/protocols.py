@@ -1,6 +1,7 @@
 """Speaker-independent protocols: which speakers are tested in which fold, all others trained on."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from undertone.errors import UndertoneError
+from undertone.training.utterances import Utterances
 
+DEFAULT_FOLDS = 5
 PROTOCOLS = Path(__file__).with_name("protocols.json")
 # Digits of a speaker's number in the corpus's file names.
 _DIGITS = {"ravdess": 2, "crema_d": 4}
@@ -145,3 +148,38 @@ def k_fold(corpus: str, speakers: Iterable[str], n_folds: int, seed: int = 0) ->
     drawn = np.random.default_rng(seed).permutation(everybody)
     folds = tuple(Fold(frozenset(map(str, part))) for part in np.array_split(drawn, n_folds))
     return Protocol(f"{corpus}, {n_folds} folds by speaker", corpus, folds)
+
+
+def protocols_for(names: Sequence[str] | None, utterances: Utterances) -> list[Protocol]:
+    """The protocols with some names, for the speakers that are there.
+
+    Parameters
+    ----------
+    names : sequence of str, optional
+        Of ``protocols.json``; ``leave-one-corpus-out``; ``kfold-N`` for N folds by speaker of the
+        first corpus; ``split`` for what the table of the first corpus says. If none, RAVDESS's
+        usual one, or five folds by speaker of the first corpus.
+
+    Raises
+    ------
+    ProtocolError
+        There is no such protocol, or the speakers do not allow it.
+    """
+    own = utterances.subset(utterances.corpora == utterances.corpora[0])
+    corpus = own.clips[0].corpus
+    usual = "ravdess-emobox" if "ravdess" in utterances.corpora else f"kfold-{DEFAULT_FOLDS}"
+    found = []
+    for name in names or [usual]:
+        if count := re.fullmatch(r"kfold-(\d+)", name):
+            found.append(k_fold(corpus, own.speakers, int(count[1])))
+        elif name == "split":
+            splits = [clip.split for clip in own.clips]
+            found.append(given_split(corpus, [clip.speaker for clip in own.clips], splits))
+        elif name == "leave-one-corpus-out":
+            # Song has the same voices as speech, so it leaves with it.
+            for left_out in sorted(set(map(str, utterances.corpora)) - {"ravdess_song"}):
+                mine = utterances.speakers[utterances.corpora == left_out]
+                found.append(leave_out(left_out, mine, utterances.speakers))
+        else:
+            found.append(load_protocol(name))
+    return found
