@@ -55,6 +55,23 @@ def test_a_calibrated_outcome_has_no_calibration_error() -> None:
     assert evaluation.calibration_error(boastful) == pytest.approx(0.22, abs=0.01)
 
 
+def test_chance_alone_gives_a_calibrated_outcome_some_calibration_error() -> None:
+    rng = np.random.default_rng(4)
+    found, expected = [], []
+    for _ in range(80):
+        confidence = rng.uniform(0.4, 1.0, size=1500)
+        right = rng.uniform(size=confidence.size) < confidence
+        rest = (1 - confidence) / 3
+        honest = outcome(
+            np.where(right, "sad", "angry").tolist(),
+            np.stack([confidence, rest, rest, rest], axis=1).tolist(),
+        )
+        found.append(evaluation.calibration_error(honest))
+        confidences = [sure for sure, _, _ in evaluation.reliability(honest)]
+        expected.append(evaluation.chance_calibration_error(confidences, 1500))
+    assert np.mean(found) == pytest.approx(np.mean(expected), rel=0.06)
+
+
 def test_the_threshold_keeps_its_risk() -> None:
     rows = [[p, (1 - p) / 3, (1 - p) / 3, (1 - p) / 3] for p in (0.9, 0.8, 0.7, 0.6, 0.5)]
     five = outcome(["sad", "sad", "sad", "angry", "angry"], rows)

@@ -3,7 +3,7 @@
 UAR, unweighted average recall, is the mean of the recalls of the emotions (balanced accuracy).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,6 +111,25 @@ def calibration_error(outcome: Outcome, n_bins: int = 15) -> float:
     """
     bins = reliability(outcome, n_bins)
     return sum(abs(sure - right) * n for sure, right, n in bins) / len(outcome.right)
+
+
+def chance_calibration_error(confidences: Sequence[float], n_clips: int) -> float:
+    """The calibration error that chance alone gives answers that are exactly as sure as right.
+
+    Parameters
+    ----------
+    confidences : sequence of float
+        Mean confidence of each bin of equal mass.
+    n_clips : int
+        In all bins together.
+
+    Notes
+    -----
+    The share right of n answers of confidence p has a standard deviation of sqrt(p (1 - p) / n);
+    the mean distance of a normal value from its mean is sqrt(2 / pi) times that.
+    """
+    p = np.asarray(confidences)
+    return float(np.sqrt(2 / np.pi * p * (1 - p) * len(p) / n_clips).mean())
 
 
 def risk_coverage(outcome: Outcome, n_points: int = 20) -> list[tuple[float, float]]:

@@ -8,6 +8,7 @@ import numpy as np
 from undertone.recognition.model_store import ModelInfo
 from undertone.training import plots
 from undertone.training.corpus_names import CORPORA
+from undertone.training.evaluation import chance_calibration_error
 from undertone.training.robustness import Check, table
 
 _TEMPLATE = """# Model card: {name}
@@ -32,7 +33,8 @@ The weights were trained on all speakers of these corpora by the recipe measured
 Every figure is speaker-independent: a clip is answered by a model that has heard no clip of its
 speaker. The temperature is chosen on other speakers than those measured. UAR is the mean of the
 recalls of the emotions; its interval is a 95 % bootstrap over speakers; ± is the standard
-deviation over folds. Calibration error: 15 bins of equal mass.
+deviation over folds. Calibration error: 15 bins of equal mass; *by chance* is what a model that is
+exactly as sure as it is right would have with so many clips.
 
 {scores}
 
@@ -58,8 +60,8 @@ the cases by each protocol, *on such recordings*; on other material expect more 
 ## What it does not know
 
 - It has heard {heard}. Real feelings are weaker
-  and more mixed than played ones; what is not in these recordings (other languages, rooms,
-  microphones, ages) was not measured.
+  and more mixed than played ones. On voices, languages, rooms and microphones that are not in
+  these recordings expect much less than above{elsewhere}.
 - It hears how something is said, not what is said, and not what somebody feels.
 {labels_note}\
 - Do not use it to judge people: not for employment, school, credit, policing or medicine. In the
@@ -122,6 +124,7 @@ def write(info: ModelInfo, folder: Path) -> None:
         n_labels=len(info.labels),
         labels=", ".join(info.labels),
         corpora=_corpora_table(info.training["corpora"]),
+        elsewhere=_elsewhere(info.scores),
         licence_note=_licence_note(info),
         heard=_heard(info),
         labels_note=_CREMA_D_LABELS_NOTE if "crema_d" in info.trained_on else "",
@@ -189,7 +192,7 @@ def _licence_note(info: ModelInfo) -> str:
 def _heard(info: ModelInfo) -> str:
     languages = {_LANGUAGES[name] for name in info.trained_on if name in _LANGUAGES}
     if languages and set(info.trained_on) <= set(_LANGUAGES):
-        return _ACTED_CORPORA.format(languages=" and ".join(sorted(languages)))
+        return _ACTED_CORPORA.format(languages=", ".join(sorted(languages)))
     return "only the recordings listed above"
 
 
@@ -211,8 +214,8 @@ def _corpora_table(corpora: dict[str, dict[str, int]]) -> str:
 def _scores_table(scores: dict[str, Any]) -> str:
     rows = [
         "| protocol | clips | UAR % | 95 % interval | folds | accuracy % | macro F1 % "
-        "| calibration error |",
-        "|---|--:|--:|---|---|--:|--:|--:|",
+        "| calibration error | by chance |",
+        "|---|--:|--:|---|---|--:|--:|--:|--:|",
     ]
     for title, s in scores.items():
         low, high = s["uar_interval_95"]
@@ -220,6 +223,17 @@ def _scores_table(scores: dict[str, Any]) -> str:
             f"| {title} | {s['n_clips']} | {100 * s['uar']:.1f} | {100 * low:.1f} to "
             f"{100 * high:.1f} | {100 * s['uar_fold_mean']:.1f} ± {100 * s['uar_fold_sd']:.1f} | "
             f"{100 * s['accuracy']:.1f} | {100 * s['macro_f1']:.1f} | "
-            f"{s['calibration_error']:.3f} |"
+            f"{s['calibration_error']:.3f} | {_by_chance(s):.3f} |"
         )
     return "\n".join(rows)
+
+
+def _by_chance(figures: dict[str, Any]) -> float:
+    confidences = [sure for sure, _ in figures["reliability"]]
+    return chance_calibration_error(confidences, figures["n_clips"])
+
+
+def _elsewhere(scores: dict[str, Any]) -> str:
+    """What is left of it on a corpus that nothing was trained on, where that was measured."""
+    found = [s["uar"] for title, s in scores.items() if title.startswith("leave-out-")]
+    return f": {min(found):.0%} to {max(found):.0%} UAR on a whole corpus left out" if found else ""
