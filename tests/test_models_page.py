@@ -1,14 +1,19 @@
 """The page of the models: any number of them, their figures and their pictures."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.test_error_shape import BROWSER, assert_error
 from undertone.recognition.model_store import MODELS_DIR, installed_models, load_info
+from undertone.training.corpora import Clip
 from undertone.training.corpus_names import CORPORA
+from undertone.training.protocols import PROTOCOLS, protocols_for
+from undertone.training.utterances import Utterances
 from undertone.web import model_words
 
 
@@ -54,6 +59,21 @@ def test_pictures_and_nothing_else_of_the_folder(client: FlaskClient) -> None:
 def test_the_corpora_are_those_of_the_trainer() -> None:
     told = {name: (words.title, words.licence) for name, words in model_words.CORPORA.items()}
     assert told == {name: (corpus.title, corpus.licence) for name, corpus in CORPORA.items()}
+
+
+def test_every_protocol_of_the_trainer_is_told_in_words() -> None:
+    corpora = ["crema_d", "nemo", "ravdess", "tess"]
+    clips = [
+        Clip(Path(f"{corpus}-{n}.wav"), "sad", f"{corpus}-{n}", corpus)
+        for corpus in corpora for n in range(5)
+    ]  # fmt: skip
+    utterances = Utterances(clips, [np.zeros(8, np.int16)] * len(clips))
+    names = [*json.loads(PROTOCOLS.read_text(encoding="utf-8")), "leave-one-corpus-out"]
+    found = {protocol.name for protocol in protocols_for(names, utterances)}
+    assert found == {
+        "ravdess-emobox", "ravdess-luna", "cremad-si", *(f"leave-out-{name}" for name in corpora)
+    }  # fmt: skip
+    assert all(name.startswith(tuple(model_words.PROTOCOLS)) for name in found)
 
 
 def test_a_model_of_which_nothing_is_measured_has_no_headline(tmp_path: Path) -> None:

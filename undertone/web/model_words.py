@@ -40,7 +40,7 @@ PROTOCOLS: Mapping[str, str] = {
         "CREMA-D with 19 of its 91 actors set aside: they are answered by a model that has never "
         "heard them."
     ),
-    "leave-one-corpus-out": _(
+    "leave-out-": _(
         "Each collection of recordings is answered by a model trained on all the others: other "
         "actors, other rooms, partly another language."
     ),
