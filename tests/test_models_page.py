@@ -76,6 +76,11 @@ def test_every_protocol_of_the_trainer_is_told_in_words() -> None:
     assert all(name.startswith(tuple(model_words.PROTOCOLS)) for name in found)
 
 
+def test_what_to_expect_elsewhere_stands_beside_the_headline(client: FlaskClient) -> None:
+    low, high = load_info("encoder").elsewhere or (0.0, 0.0)
+    assert f"it reached {100 * low:.0f} to {100 * high:.0f} %" in page(client, "/models")
+
+
 def test_a_model_of_which_nothing_is_measured_has_no_headline(tmp_path: Path) -> None:
     assert model_words.headline(()) is None
     assert model_words.pictures(tmp_path) == []

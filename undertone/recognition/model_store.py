@@ -17,6 +17,8 @@ from undertone.settings import ROOT
 
 MODELS_DIR = ROOT / "models"
 FORMAT = 2
+# How the names of protocols begin that leave a whole corpus out.
+LEFT_OUT = "leave-out-"
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,14 @@ class ModelInfo:
         """Short name of exactly these weights and this calibration; other ones have another."""
         content = json.dumps([self.files, asdict(self.calibration)], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+    @property
+    def elsewhere(self) -> tuple[float, float] | None:
+        """Lowest and highest UAR on a corpus that was left out whole; None if not measured."""
+        found = [
+            figures["uar"] for test, figures in self.scores.items() if test.startswith(LEFT_OUT)
+        ]
+        return (min(found), max(found)) if found else None
 
     def is_guess(self, confidence: float, n_labels: int) -> bool:
         """Whether an answer of this confidence, of so many emotions, is no more than a guess."""

@@ -124,7 +124,7 @@ def write(info: ModelInfo, folder: Path) -> None:
         n_labels=len(info.labels),
         labels=", ".join(info.labels),
         corpora=_corpora_table(info.training["corpora"]),
-        elsewhere=_elsewhere(info.scores),
+        elsewhere=_elsewhere(info),
         licence_note=_licence_note(info),
         heard=_heard(info),
         labels_note=_CREMA_D_LABELS_NOTE if "crema_d" in info.trained_on else "",
@@ -233,7 +233,7 @@ def _by_chance(figures: dict[str, Any]) -> float:
     return chance_calibration_error(confidences, figures["n_clips"])
 
 
-def _elsewhere(scores: dict[str, Any]) -> str:
-    """What is left of it on a corpus that nothing was trained on, where that was measured."""
-    found = [s["uar"] for title, s in scores.items() if title.startswith("leave-out-")]
-    return f": {min(found):.0%} to {max(found):.0%} UAR on a whole corpus left out" if found else ""
+def _elsewhere(info: ModelInfo) -> str:
+    if not info.elsewhere:
+        return ""
+    return ": {:.0%} to {:.0%} UAR on a whole corpus left out".format(*info.elsewhere)

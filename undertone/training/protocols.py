@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from undertone.errors import UndertoneError
+from undertone.recognition.model_store import LEFT_OUT
 from undertone.training.utterances import Utterances
 
 DEFAULT_FOLDS = 5
@@ -101,7 +102,7 @@ def leave_out(
         if len(everybody) >= 5:
             drawn += map(str, rng.choice(everybody, round(0.1 * len(everybody) + 0.5), False))
     fold = Fold(tested, frozenset(drawn))
-    return Protocol(f"leave-out-{corpus}", corpus, (fold,), common_emotions=True)
+    return Protocol(LEFT_OUT + corpus, corpus, (fold,), common_emotions=True)
 
 
 def given_split(corpus: str, speakers: Sequence[str], splits: Sequence[str]) -> Protocol:

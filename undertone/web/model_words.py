@@ -7,7 +7,7 @@ from typing import Any
 
 from undertone.emotions import DEFAULT_LABEL_SET
 from undertone.messages import translatable as _
-from undertone.recognition.model_store import ModelInfo
+from undertone.recognition.model_store import LEFT_OUT, ModelInfo
 
 FAMILIES: Mapping[str, str] = {
     "encoder": _(
@@ -40,7 +40,7 @@ PROTOCOLS: Mapping[str, str] = {
         "CREMA-D with 19 of its 91 actors set aside: they are answered by a model that has never "
         "heard them."
     ),
-    "leave-out-": _(
+    LEFT_OUT: _(
         "Each collection of recordings is answered by a model trained on all the others: other "
         "actors, other rooms, partly another language."
     ),
