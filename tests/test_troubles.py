@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sqlite3
 import threading
 import time
@@ -20,6 +21,7 @@ from tests.conftest import multipart, wav
 from tests.live import Server, running_server
 from tests.test_hostile import ask
 from undertone.settings import Settings
+from undertone.web.serving import _let_nobody_in
 
 VOICE = multipart(wav(sounds.voice(2.0)))
 LONG = multipart(wav(sounds.voice(60.0)))
@@ -78,6 +80,25 @@ def test_who_comes_at_the_end_is_answered_or_refused_not_cut_off(server: Server)
     assert answers[0][0] == 200
     assert ConnectionRefusedError in found
     assert set(found) <= {200, ConnectionRefusedError}
+
+
+def test_between_the_last_accepted_and_the_end_nobody_gets_in() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        with socket.create_connection(address) as first, socket.socket() as second:
+            _let_nobody_in(listener)
+            second.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                second.connect(address)
+            accepted, _ = listener.accept()
+            with accepted:
+                first.sendall(b"here")
+                assert accepted.recv(4) == b"here"
+            listener.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                listener.accept()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, timeout=5)
 
 
 def test_kill_loses_nothing_that_was_answered(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import ctypes
 import signal
+import socket
+import struct
 import time
 from contextlib import suppress
 from typing import Any
@@ -12,6 +14,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from undertone.web.capacity import deadlines
 
 TRIM_EVERY_S = 10.0
+SO_ATTACH_FILTER = 26  # Linux
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
@@ -62,6 +65,19 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._trim_at_s = time.monotonic() + TRIM_EVERY_S
 
 
+def _let_nobody_in(listener: socket.socket) -> None:
+    """Drop attempts to connect to a listener, in all processes that share it.
+
+    Whoever came after a worker had accepted the last and before it closed the listener would be
+    cut off. So they get no answer, until a second later they try again and are refused.
+    """
+    drop_all = struct.pack("HBBI", 0x06, 0, 0, 0)  # classic BPF: return 0, which keeps no byte
+    instructions = ctypes.create_string_buffer(drop_all)
+    program = struct.pack("HP", 1, ctypes.addressof(instructions))
+    with suppress(OSError):  # other systems have no such thing
+        listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+
+
 def _share_memory() -> None:
     """Let all threads share two heaps.
 
@@ -107,4 +123,6 @@ class Master(Arbiter):  # type: ignore[misc]
         while (left_s := until_s - time.monotonic()) > 0:
             if ends.intersection(self.wait_for_signals(timeout=min(1.0, left_s))):
                 break
+        for listener in self.LISTENERS:
+            _let_nobody_in(listener.sock)
         raise StopIteration
