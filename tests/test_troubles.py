@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from tests.conftest import multipart, wav
 from tests.live import Server, running_server
 from tests.test_hostile import ask
 from undertone.settings import Settings
-from undertone.web.serving import _let_nobody_in
+from undertone.web import serving
 
 VOICE = multipart(wav(sounds.voice(2.0)))
 LONG = multipart(wav(sounds.voice(60.0)))
@@ -86,7 +87,7 @@ def test_between_the_last_accepted_and_the_end_nobody_gets_in() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = listener.getsockname()
         with socket.create_connection(address) as first, socket.socket() as second:
-            _let_nobody_in(listener)
+            serving._let_nobody_in(listener)
             second.settimeout(0.3)
             with pytest.raises(TimeoutError):
                 second.connect(address)
@@ -99,6 +100,22 @@ def test_between_the_last_accepted_and_the_end_nobody_gets_in() -> None:
                 listener.accept()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(address, timeout=5)
+
+
+@pytest.mark.parametrize("shared_by", [None, "systemd", "reexec_pid", "master_pid"])
+def test_a_listener_that_lives_on_goes_on_listening(
+    shared_by: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed_to_all = []
+    monkeypatch.setattr(serving, "_let_nobody_in", closed_to_all.append)
+    master = object.__new__(serving.Master)
+    master.systemd, master.reexec_pid, master.master_pid, master._drain_s = False, 0, 0, 0.0
+    master.LISTENERS = [SimpleNamespace(sock="the socket")]
+    if shared_by:
+        setattr(master, shared_by, 1)
+    with pytest.raises(StopIteration):
+        master.handle_term()
+    assert closed_to_all == ([] if shared_by else ["the socket"])
 
 
 def test_kill_loses_nothing_that_was_answered(tmp_path: Path) -> None:

@@ -123,6 +123,8 @@ class Master(Arbiter):  # type: ignore[misc]
         while (left_s := until_s - time.monotonic()) > 0:
             if ends.intersection(self.wait_for_signals(timeout=min(1.0, left_s))):
                 break
-        for listener in self.LISTENERS:
-            _let_nobody_in(listener.sock)
+        # Sockets of systemd's, or shared with another master that takes over, live on after this.
+        if not (self.systemd or self.reexec_pid or self.master_pid):
+            for listener in self.LISTENERS:
+                _let_nobody_in(listener.sock)
         raise StopIteration
