@@ -12,7 +12,7 @@ from undertone.training.utterances import Utterances
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from undertone.training.cnn import N_CHROMA, N_MFCC, EmotionNetwork, Features, export_onnx  # noqa: E402
+from undertone.training.cnn import N_CHROMA, N_MFCC, EmotionNetwork, Features, export_cnn  # noqa: E402
 from undertone.training.cnn_recipe import CnnRecipe, CnnSettings, FittedCnn  # noqa: E402
 from undertone.training.network_training import NetworkTraining, Schedule  # noqa: E402
 from undertone.training.power_augmentation import augment, cut, power_spectrogram  # noqa: E402
@@ -86,7 +86,7 @@ def test_it_is_small_and_gives_probabilities() -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_the_exported_network_answers_the_same(tmp_path: Path) -> None:
     network = EmotionNetwork(3).eval()
-    export_onnx(network, tmp_path / "cnn.onnx")
+    export_cnn(network, tmp_path / "cnn.onnx")
     session = onnxruntime.InferenceSession(str(tmp_path / "cnn.onnx"))
     for duration_s in (0.3, 1.7):
         samples = sounds.voice(duration_s)[None]

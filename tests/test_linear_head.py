@@ -6,10 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from undertone.onnx import one_thread_session
-from undertone.training.linear_head import (
-    export_mean_onnx,
-    fit_head,
-)
+from undertone.training.linear_head import fit_head
 
 
 @pytest.fixture
@@ -61,15 +58,3 @@ def test_calm_told_as_neutral_is_found_by_the_corpus_that_tells_it_apart() -> No
     head = fit_head(x, told, corpora, strength=1.0)
     answers = np.array(head.labels)[head.probabilities(x).argmax(axis=1)]
     assert np.mean(answers == truth) > 0.98
-
-
-def test_the_mean_of_two_heads(clusters: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
-    x, emotions = clusters
-    first = fit_head(x, emotions, one_corpus(emotions), strength=1.0)
-    second = fit_head(x[:, :2], emotions, one_corpus(emotions), strength=0.1)
-    export_mean_onnx([first, second], tmp_path / "head.onnx")
-    session = one_thread_session(tmp_path / "head.onnx")
-    embedding = np.concatenate([x, x[:, :2]], axis=1).astype(np.float32)
-    (got,) = session.run(None, {"embedding": embedding})
-    expected = (first.probabilities(x) + second.probabilities(x[:, :2])) / 2
-    assert got == pytest.approx(expected, abs=1e-5)

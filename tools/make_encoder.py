@@ -10,7 +10,7 @@ from feature_extractor import UNTOUCHED_ENCODER
 from undertone.recognition.model_store import sha256
 from undertone.settings import ROOT
 from undertone.training.pretrained import whisper_base
-from undertone.training.whisper import SpeechEncoderNetwork, export_onnx, load_whisper
+from undertone.training.whisper import SpeechEncoderNetwork, export_encoder, load_whisper
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     options = parser.parse_args()
     trunk, branch = load_whisper(whisper_base(options.cache / "pretrained"))
     network = SpeechEncoderNetwork(trunk, [branch])
-    export_onnx(network, options.out, UNTOUCHED_ENCODER, int8=not options.float32)
+    export_encoder(network, options.out, UNTOUCHED_ENCODER, int8=not options.float32)
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB, {sha256(options.out)}")
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from undertone.training.onnx_export import export_onnx
 from undertone.training.whisper import (
     DYNAMIC_RANGE,
     HOP_LENGTH,
@@ -137,15 +138,7 @@ def _line(n_in: int, n_out: int, size: int, stride: int = 1, dilation: int = 1) 
     return nn.Sequential(convolution, nn.BatchNorm1d(n_out), nn.ReLU())
 
 
-def export_onnx(network: nn.Module, path: Path) -> None:
+def export_cnn(network: nn.Module, path: Path) -> None:
     """Write the network as ONNX: ``samples`` [1, n] to ``log_probabilities`` [1, n_labels]."""
-    torch.onnx.export(
-        network.eval(),
-        (torch.randn(1, 3 * SAMPLE_RATE),),
-        str(path),
-        input_names=["samples"],
-        output_names=["log_probabilities"],
-        dynamic_axes={"samples": {1: "n_samples"}},
-        opset_version=17,
-        dynamo=False,
-    )
+    example = torch.randn(1, 3 * SAMPLE_RATE)
+    export_onnx(network, example, path, ("samples", "log_probabilities"), free_axis=1)

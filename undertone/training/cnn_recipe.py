@@ -13,8 +13,9 @@ from tqdm import tqdm
 
 from undertone.recognition.model_store import sha256
 from undertone.sound.audio import Audio
-from undertone.training.cnn import N_CHROMA, N_MFCC, EmotionNetwork, export_onnx
-from undertone.training.network_training import NetworkTraining, Rows, Schedule
+from undertone.training.cnn import N_CHROMA, N_MFCC, EmotionNetwork, export_cnn
+from undertone.training.corpus_loss import Rows
+from undertone.training.network_training import NetworkTraining, Schedule
 from undertone.training.power_augmentation import augment, cut, power_spectrogram
 from undertone.training.recipe import Floats, History
 from undertone.training.utterances import Utterances
@@ -26,6 +27,7 @@ _SOURCES = (
     "cnn",
     "cnn_recipe",
     "corpus_emotions",
+    "corpus_loss",
     "network_training",
     "power_augmentation",
     "whisper",
@@ -45,7 +47,7 @@ class CnnSettings:
         AdamW's peak learning rate and its decay.
     """
 
-    schedule: Schedule = Schedule(n_steps=3000, batch_size=32, held_out_share=0.1)
+    schedule: Schedule = Schedule(n_steps=6000, batch_size=32, held_out_share=0.1)
     max_frames: int = 250
     rate: float = 2e-3
     weight_decay: float = 0.05
@@ -106,7 +108,7 @@ class FittedCnn:
 
     def save(self, folder: Path) -> tuple[str, ...]:
         """Write ``cnn.onnx`` into `folder`."""
-        export_onnx(self.network, folder / FILE_NAME)
+        export_cnn(self.network, folder / FILE_NAME)
         return (FILE_NAME,)
 
 
@@ -115,7 +117,9 @@ class _Trainee:
 
     def __init__(self, training: Utterances, settings: CnnSettings) -> None:
         self._settings = settings
-        self.network: nn.Module = EmotionNetwork(len(np.unique(training.emotions)))
+        network = EmotionNetwork(len(np.unique(training.emotions)))
+        # A fifth less time: convolutions in half-precision want their channels together.
+        self.network: nn.Module = network.to(memory_format=torch.channels_last)
         every = tqdm(training, "spectrograms", len(training), unit="clip", leave=False)
         self._power = [_packed(power_spectrogram(audio.samples)) for audio in every]
 

@@ -1,9 +1,7 @@
 """A linear classifier on embeddings, trained over corpora that differ in emotions."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,48 +43,27 @@ class LinearHead:
 
     def export_onnx(self, path: Path) -> None:
         """Write ``embedding`` [n, n_features] to ``probabilities`` [n, n_labels] as ONNX."""
-        export_mean_onnx([self], path)
+        from onnx import TensorProto, checker, helper, numpy_helper, save
 
-
-def export_mean_onnx(heads: Sequence[LinearHead], path: Path) -> None:
-    """Write the mean of the probabilities of heads as ONNX.
-
-    Each takes its part of ``embedding`` [n, sum of their n_features], in their order.
-    """
-    from onnx import TensorProto, checker, helper, numpy_helper, save
-
-    nodes, end = [], 0
-    constants: dict[str, NDArray[Any]] = {}
-    for index, head in enumerate(heads):
-        start, end = end, end + head.weights.shape[0]
-        own = {
-            f"start{index}": np.array([start]),
-            f"end{index}": np.array([end]),
-            f"weights{index}": head.weights.astype(np.float32),
-            f"bias{index}": head.bias.astype(np.float32),
-        }
-        first, last, weights, bias = own
-        constants |= own
-        nodes += [
-            helper.make_node("Slice", ["embedding", first, last, "axis"], [f"part{index}"]),
-            helper.make_node("Gemm", [f"part{index}", weights, bias], [f"scores{index}"]),
-            helper.make_node("Softmax", [f"scores{index}"], [f"answer{index}"], axis=1),
+        constants = {"weights": self.weights, "bias": self.bias}
+        nodes = [
+            helper.make_node("Gemm", ["embedding", *constants], ["scores"]),
+            helper.make_node("Softmax", ["scores"], ["probabilities"], axis=1),
         ]
-    constants["axis"] = np.array([1])
-    nodes.append(
-        helper.make_node("Mean", [f"answer{n}" for n in range(len(heads))], ["probabilities"])
-    )
-    n_labels = len(heads[0].labels)
-    graph = helper.make_graph(
-        nodes,
-        "head",
-        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", end])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", n_labels])],
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    checker.check_model(model)
-    save(model, str(path))
+        shapes = {"embedding": self.weights.shape[0], "probabilities": self.weights.shape[1]}
+        ends = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", width])
+            for name, width in shapes.items()
+        ]
+        stored = [
+            numpy_helper.from_array(values.astype(np.float32), name)
+            for name, values in constants.items()
+        ]
+        graph = helper.make_graph(nodes, "head", ends[:1], ends[1:], stored)
+        opsets = [helper.make_opsetid("", 17)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+        checker.check_model(model)
+        save(model, str(path))
 
 
 def fit_head(

@@ -75,7 +75,7 @@ _WHAT_IT_IS = {
     "encoder": """\
 The lower blocks of a pretrained speech encoder ({extractor}; origin and licence are in
 `undertone/training/pretrained.py`), most of its matrices in int8; mean and standard deviation over
-time of each block's output ({n_features} numbers); a linear layer.{twice}""",
+time of each block's output ({n_features} numbers); {heads}""",
     "ensemble": """\
 Named acoustic features ({extractor}, {n_features} of them), and the mean of the probabilities of a
 random forest and a support vector machine.""",
@@ -83,8 +83,11 @@ random forest and a support vector machine.""",
 A convolutional network, trained from scratch, on log-mel, MFCC and chroma.""",
 }
 
-_TWICE_NOTE = """ The upper two blocks are there twice,
-as they were and fine-tuned; each has its linear layer, and the answer is the mean of both."""
+_ONE_HEAD = "a linear layer."
+_TWO_HEADS = """the upper two blocks
+are there twice, as they were, under three small networks, and fine-tuned, under a linear layer. The
+answer is the mean of both halves. The less a recording sounds like the training data, the less sure
+it is: by how much was learned from leaving out each of the corpora."""
 
 # What depends on the corpora: a card must say nothing of those that were not used.
 _NON_COMMERCIAL_NOTE = """\
@@ -119,7 +122,7 @@ def write(info: ModelInfo, folder: Path) -> None:
         what_it_is=_WHAT_IT_IS[info.family].format(
             extractor=info.extractor["id"],
             n_features=info.extractor.get("n_features", ""),
-            twice=_TWICE_NOTE if info.extractor["id"].endswith("-twice") else "",
+            heads=_TWO_HEADS if info.extractor["id"].endswith("-twice") else _ONE_HEAD,
         ),
         n_labels=len(info.labels),
         labels=", ".join(info.labels),

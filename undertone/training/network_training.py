@@ -1,6 +1,5 @@
 """How networks are trained: masked loss over corpora, averaged weights, resumable to the bit."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,15 +11,12 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from undertone.training.corpus_emotions import CALM, NEUTRAL, corpus_emotions
+from undertone.training.corpus_loss import CorpusLoss, Rows, shares
 from undertone.training.evaluation import uar
 from undertone.training.recipe import Floats, History
 from undertone.training.utterances import Utterances
 
 Bools = NDArray[np.bool_]
-Rows = NDArray[np.intp]
-# Where an emotion cannot be the answer; as much as half-precision can bear.
-_IMPOSSIBLE = -1e4
 
 
 @dataclass(frozen=True)
@@ -102,10 +98,9 @@ class NetworkTraining:
         self._optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98))
         self._step, self._losses = 0, 0.0
         self._is_held_out = held_out_speakers(training, schedule.held_out_share)
-        known = corpus_emotions(training.emotions, training.corpora, self.labels)
-        self._offsets = np.where(known.speaks, 0, _IMPOSSIBLE).astype(np.float32)
-        self._lumps = known.lumps
-        self._targets = soft_targets(training, self.labels, known.has, schedule)
+        self._loss = CorpusLoss(
+            training, self.labels, smoothing=schedule.smoothing, heard_share=schedule.heard_share
+        )
         chances = shares(training) * ~self._is_held_out
         self._shares = chances / chances.sum()
 
@@ -135,27 +130,13 @@ class NetworkTraining:
         self._trainee.network.train()
         with torch.autocast("cpu", torch.bfloat16):
             scores = self._trainee.scores(rows, rng).float()
-        targets = torch.from_numpy(self._targets[rows]).float()
-        loss = -(targets * self._log_shares(scores, rows)).sum(dim=1).mean()
+        loss = self._loss(scores, rows)
         self._optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self._trainee.network.parameters(), self._schedule.clip_norm)
         self._optimiser.step()
         self._average.update_parameters(self._trainee.network)
         return float(loss.item())
-
-    def _log_shares(self, scores: Tensor, rows: Rows) -> Tensor:
-        """Log-probabilities [len(rows), n_labels] as the corpus of each clip tells emotions."""
-        log_p = (scores + torch.from_numpy(self._offsets[rows])).log_softmax(dim=1)
-        if not self._lumps.any():
-            return log_p
-        calm, neutral = self.labels.index(CALM), self.labels.index(NEUTRAL)
-        either = torch.logaddexp(log_p[:, calm], log_p[:, neutral])
-        lumps = torch.from_numpy(self._lumps[rows])
-        columns = list(log_p.unbind(dim=1))
-        columns[neutral] = torch.where(lumps, either, log_p[:, neutral])
-        columns[calm] = torch.where(lumps, torch.tensor(_IMPOSSIBLE), log_p[:, calm])
-        return torch.stack(columns, dim=1)
 
     def _look(self) -> None:
         """Note the mean loss since the last look, and the UAR on speakers held out, if any."""
@@ -165,7 +146,7 @@ class NetworkTraining:
         chosen = np.flatnonzero(self._is_held_out)
         if len(chosen):
             answers = self._trainee.ask(self._average.module.eval(), chosen)
-            shares = self._log_shares(torch.from_numpy(answers).float(), chosen)
+            shares = self._loss.log_shares(torch.from_numpy(answers).float(), chosen)
             best = np.array(self.labels)[shares.argmax(dim=1).numpy()]
             row["validation_uar"] = uar(self._training.emotions[chosen], best)
         self.history.append(row)
@@ -195,23 +176,6 @@ class NetworkTraining:
             self._optimiser.load_state_dict(state["optimiser"])
 
 
-def soft_targets(
-    utterances: Utterances, labels: Sequence[str], allowed: Bools, schedule: Schedule
-) -> Floats:
-    """Target probabilities [n, n_labels]: the label, what listeners heard, and any allowed one."""
-    targets = np.zeros((len(utterances), len(labels)))
-    targets[np.arange(len(utterances)), np.searchsorted(labels, utterances.emotions)] = 1
-    for target, clip in zip(targets, utterances.clips, strict=True):
-        heard = [(emotion, share) for emotion, share in clip.heard if emotion in labels]
-        if heard:
-            target *= 1 - schedule.heard_share
-            for emotion, share in heard:
-                target[labels.index(emotion)] += schedule.heard_share * share
-    targets /= targets.sum(axis=1, keepdims=True)
-    even = allowed / allowed.sum(axis=1, keepdims=True)
-    return np.asarray((1 - schedule.smoothing) * targets + schedule.smoothing * even)
-
-
 def held_out_speakers(utterances: Utterances, share: float) -> Bools:
     """Marks [n] the utterances of every so many-th speaker of each corpus.
 
@@ -224,23 +188,6 @@ def held_out_speakers(utterances: Utterances, share: float) -> Bools:
         places = np.linspace(0, len(speakers), n_chosen, endpoint=False).astype(int)
         chosen += list(speakers[places])
     return np.isin(utterances.speakers, chosen)
-
-
-def shares(utterances: Utterances) -> Floats:
-    """How often each utterance [n] is drawn; sums to 1.
-
-    A corpus by the root of its speakers times its clips, so that neither many clips of two voices
-    nor many voices drown the others; in it each emotion as often as the next.
-    """
-    found = np.zeros(len(utterances))
-    for corpus in np.unique(utterances.corpora):
-        mine = utterances.corpora == corpus
-        n_speakers = len(np.unique(utterances.speakers[mine]))
-        emotions, place, counts = np.unique(
-            utterances.emotions[mine], return_inverse=True, return_counts=True
-        )
-        found[mine] = np.sqrt(n_speakers * mine.sum()) / (len(emotions) * counts[place])
-    return np.asarray(found / found.sum())
 
 
 def _pace(progress: float, warm_up: float) -> float:

@@ -10,10 +10,8 @@ blocks 1 to 3, lifts a linear probe from 73.9 to 76.6 % UAR).
 """
 
 import math
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import librosa
 import numpy as np
@@ -21,8 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-if TYPE_CHECKING:
-    from onnx import ModelProto
+from undertone.training.onnx_export import export_onnx, store_in_half_precision
 
 SAMPLE_RATE = 16_000
 N_FFT = 400
@@ -188,7 +185,7 @@ def _sinusoids(length: int, width: int) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
-def export_onnx(
+def export_encoder(
     network: SpeechEncoderNetwork, path: Path, extractor_id: str, int8: bool = True
 ) -> None:
     """Write the network as ONNX: ``samples`` [1, n] to ``embedding`` [1, n_features].
@@ -206,19 +203,8 @@ def export_onnx(
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    with warnings.catch_warnings():
-        # The exporter that is not deprecated needs onnxscript and gives a slower graph.
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            network.eval(),
-            (torch.randn(1, 3 * SAMPLE_RATE),),
-            str(path),
-            input_names=["samples"],
-            output_names=["embedding"],
-            dynamic_axes={"samples": {1: "n_samples"}},
-            opset_version=17,
-            dynamo=False,
-        )
+    example = torch.randn(1, 3 * SAMPLE_RATE)
+    export_onnx(network, example, path, ("samples", "embedding"), free_axis=1)
     model = onnx.load(str(path))
     if int8:
         quantize_dynamic(
@@ -230,20 +216,6 @@ def export_onnx(
             nodes_to_exclude=[node.name for node in model.graph.node if "/trunk/" in node.name],
         )
         model = onnx.load(str(path))
-        _store_in_half_precision(model)
+        store_in_half_precision(model, but_for="log_mel")
     model.metadata_props.add(key="extractor_id", value=extractor_id)
     onnx.save(model, str(path))
-
-
-def _store_in_half_precision(model: "ModelProto") -> None:
-    """Halve the large weights that are left; the runtime widens them once, when it loads them."""
-    from onnx import TensorProto, helper, numpy_helper
-
-    graph = model.graph
-    for stored in graph.initializer:
-        values = numpy_helper.to_array(stored)
-        if values.dtype != np.float32 or values.size < 10_000 or stored.name.startswith("log_mel"):
-            continue
-        name = stored.name
-        stored.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
-        graph.node.insert(0, helper.make_node("Cast", [stored.name], [name], to=TensorProto.FLOAT))
