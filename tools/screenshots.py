@@ -21,7 +21,7 @@ from undertone.sound.audio import Samples, decode
 from undertone.store.history import History
 
 DOCS = ROOT / "docs"
-# From a corpus that the model was not trained on.
+# The model was trained on these voices: pictures of the pages, not of how good it is.
 TESS = ROOT.parent / "shared/datasets/tess"
 CLIP = "YAF_door_happy"  # "Say the word door"
 TALK = [
