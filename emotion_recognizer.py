@@ -6,10 +6,11 @@ from threading import Lock
 import numpy as np
 
 from feature_extractor import AudioFeatureExtractor, SpeechEncoder
-from undertone.emotions import DEFAULT_LABEL_SET, LABEL_SETS, reduce_probabilities
+from undertone.emotions import DEFAULT_LABEL_SET, LABEL_SETS, label_set, read_as
 from undertone.errors import ModelError, UnknownLabels
 from undertone.prediction import Prediction, Segment
 from undertone.progress import Progress, nobody
+from undertone.recognition.calibration import Answers
 from undertone.recognition.classifiers import (
     Classifier,
     HeadOnEncoder,
@@ -149,17 +150,20 @@ class EmotionRecognizer:
         for first in range(0, len(utterances), self.windows_at_a_time):
             progress(first / len(utterances))
             block = utterances[first : first + self.windows_at_a_time]
-            answers.append(classifier.log_probabilities(block))
-        durations_s = np.array([utterance.duration_s for utterance in utterances])
-        probabilities = self.info.calibration.probabilities(np.concatenate(answers), durations_s)
+            answers.append(classifier.answers(block))
+        known = self.info.calibration.probabilities(Answers.joined(answers), self.labels)
+        names, probabilities = read_as(known, self.labels, label_set(self.labels, n_labels))
         weights = np.array([_overlap_s(window, speech) for window in windows])
         mean = np.average(probabilities, axis=0, weights=weights)
-        whole = self._prediction(mean, n_labels, speech.is_doubtful)
+        is_guess = speech.is_doubtful
+        whole, *parts = (
+            self._prediction(dict(zip(names, map(float, row), strict=True)), n_labels, is_guess)
+            for row in (mean, *probabilities)
+        )
         if len(windows) == 1:
             return whole, ()
         return whole, tuple(
-            Segment(start, end, self._prediction(row, n_labels, speech.is_doubtful))
-            for (start, end), row in zip(windows, probabilities, strict=True)
+            Segment(start, end, part) for (start, end), part in zip(windows, parts, strict=True)
         )
 
     def _windows(self, speech: tuple[Stretch, ...]) -> list[tuple[float, float]]:
@@ -171,16 +175,16 @@ class EmotionRecognizer:
         windows = [(float(s), float(s) + self.window_s) for s in starts]
         return [window for window in windows if _overlap_s(window, speech) >= 0.3]
 
-    def _prediction(self, probabilities: np.ndarray, n_labels: int, is_guess: bool) -> Prediction:
-        known = dict(zip(self.labels, (float(p) for p in probabilities), strict=True))
-        reduced = reduce_probabilities(known, n_labels)
-        label = max(reduced, key=lambda name: reduced[name])
+    def _prediction(
+        self, probabilities: dict[str, float], n_labels: int, is_guess: bool
+    ) -> Prediction:
+        label = max(probabilities, key=lambda name: probabilities[name])
         return Prediction(
             label=label,
-            confidence=reduced[label],
-            probabilities=reduced,
+            confidence=probabilities[label],
+            probabilities=probabilities,
             model=self.info.name,
-            uncertain=is_guess or self.info.is_guess(reduced[label], n_labels),
+            uncertain=is_guess or self.info.is_guess(probabilities[label], n_labels),
         )
 
 

@@ -8,7 +8,7 @@ Needs requirements-train.txt. Every figure comes from speakers that the model wa
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import date
 from importlib.metadata import version
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from feature_extractor import UNTOUCHED_ENCODER, AudioFeatureExtractor, SpeechEncoder
-from undertone.emotions import LABEL_SETS, in_set
+from undertone.emotions import LABEL_SETS, in_set, label_set
 from undertone.errors import UndertoneError
 from undertone.recognition.calibration import Calibration
 from undertone.recognition.model_store import MODELS_DIR, ModelInfo, load_info, save_info, sha256
@@ -26,10 +26,10 @@ from undertone.settings import ROOT
 from undertone.sound.audio import decode
 from undertone.training import comparison, evaluation, model_card, robustness
 from undertone.training.augmentation import Augmentation
+from undertone.training.calibrating import fit_calibration
 from undertone.training.corpora import corpus_table, load_corpus
 from undertone.training.corpus_names import CORPORA
-from undertone.training.cross_validation import CrossValidation, FoldAnswers, TrainingError
-from undertone.training.evaluation import Outcome
+from undertone.training.cross_validation import CrossValidation, TrainingError
 from undertone.training.linear_recipe import LinearRecipe
 from undertone.training.noises import load_noises, training_noises
 from undertone.training.protocols import Protocol, protocols_for
@@ -62,24 +62,27 @@ class ModelTrainer:
         self.utterances = utterances
         self.folds = CrossValidation(recipe, utterances, cache_dir / "folds", n_jobs)
 
-    def evaluate(self, protocol: Protocol) -> dict[str, dict[str, Any]]:
+    def evaluate(
+        self, protocol: Protocol, elsewhere: Sequence[Protocol] = ()
+    ) -> dict[str, dict[str, Any]]:
         """Figures by title: over all emotions of the corpus, and over those without calm."""
-        outcome = self.folds.evaluate(protocol)
-        viewed = [outcome]
-        if "calm" in outcome.labels:
-            viewed.append(evaluation.reduced(outcome, 7))
+        viewed = [self.folds.evaluate(protocol, 8, elsewhere)]
+        if "calm" in viewed[0].labels:
+            viewed.append(self.folds.evaluate(protocol, 7, elsewhere))
         return {
             f"{protocol.name}, {len(seen.labels)} emotions": evaluation.summary(seen)
             for seen in viewed
         }
 
-    def robustness(self, protocol: Protocol, noise_dir: Path) -> list[dict[str, Any]]:
+    def robustness(
+        self, protocol: Protocol, noise_dir: Path, elsewhere: Sequence[Protocol] = ()
+    ) -> list[dict[str, Any]]:
         """Checks of `training.robustness` of the protocol's first fold, on its test speakers.
 
         Recordings are changed as they are in their files; a changed one is searched for speech
         anew, as one that is sent would be.
         """
-        model, tested = self.folds.fold_model(protocol)
+        model, tested = self.folds.fold_model(protocol, elsewhere=elsewhere)
         babble = [audio for audio, _ in zip(self.utterances, range(200), strict=False)]
         checks = robustness.checks(
             model.probabilities,
@@ -98,8 +101,12 @@ class ModelTrainer:
         checks: list[dict[str, Any]],
     ) -> ModelInfo:  # fmt: skip
         """Train on everybody, calibrate on what the folds held out, write the folder."""
-        held_out = self.folds.held_out(*protocols)
-        calibration = self.folds.calibration([fold.tested for fold in held_out], held_out[0])
+        known = [protocol for protocol in protocols if not protocol.common_emotions]
+        held_out = self.folds.held_out(*known)
+        calibration = fit_calibration(
+            [part for f in held_out for part in self.folds.with_truth(f.tested, f.labels)],
+            self.folds.elsewhere(left_out(protocols)),
+        )
         fitted = self.recipe.fit(self.utterances)
         out.mkdir(parents=True, exist_ok=True)
         files = fitted.save(out)
@@ -113,7 +120,7 @@ class ModelTrainer:
             trained_on=tuple(map(str, np.unique(self.utterances.corpora))),
             scores=scores,
             calibration=calibration,
-            uncertain_below=self._thresholds(protocols, calibration),
+            uncertain_below=self._thresholds(known, calibration),
             versions={name: version(name) for name in LIBRARIES},
             created_on=date.today().isoformat(),
             training={
@@ -129,18 +136,21 @@ class ModelTrainer:
 
     def _thresholds(self, protocols: list[Protocol], by: Calibration) -> dict[str, float]:
         """Confidence by label set from which on answers keep `STATED_RISK`, by every protocol."""
-        outcomes = [self._outcome(self.folds.held_out(protocol), by) for protocol in protocols]
-        return {
-            str(n): max(
-                round(evaluation.threshold_for_risk(evaluation.reduced(seen, n), STATED_RISK), 4)
-                for seen in outcomes
-            )
-            for n in LABEL_SETS
-        }
+        found = {}
+        for n in LABEL_SETS:
+            needed = []
+            for protocol in protocols:
+                folds = self.folds.held_out(protocol)
+                kept = label_set(folds[0].labels, n)
+                seen = self.folds.outcome(folds, [by] * len(folds), kept)
+                needed.append(evaluation.threshold_for_risk(seen, STATED_RISK))
+            found[str(n)] = round(max(needed), 4)
+        return found
 
-    def _outcome(self, folds: list[FoldAnswers], by: Calibration) -> Outcome:
-        probabilities = [by.probabilities(f.tested.whole, f.tested.durations_s) for f in folds]
-        return self.folds.outcome(folds, probabilities)
+
+def left_out(protocols: Sequence[Protocol]) -> list[Protocol]:
+    """Those by which a whole corpus is left out."""
+    return [protocol for protocol in protocols if protocol.common_emotions]
 
 
 def _corpus(argument: str) -> tuple[str, Path]:
@@ -201,7 +211,7 @@ def evaluate(options: argparse.Namespace, trainer: ModelTrainer) -> dict[str, An
     protocols = protocols_for(options.protocol, trainer.utterances)
     trainer.folds.held_out(*protocols)
     for protocol in protocols:
-        for title, figures in trainer.evaluate(protocol).items():
+        for title, figures in trainer.evaluate(protocol, left_out(protocols)).items():
             low, high = figures["uar_interval_95"]
             print(
                 f"{title}: UAR {figures['uar']:.2%} ({low:.1%} to {high:.1%}), accuracy "
@@ -217,9 +227,9 @@ def train(options: argparse.Namespace, trainer: ModelTrainer) -> None:
     protocols = protocols_for(options.protocol, trainer.utterances)
     checked = _checked(options, protocols)
     scores = evaluate(options, trainer)
-    checks = trainer.robustness(checked, options.noise) if checked else []
-    calibrated_on = [protocol for protocol in protocols if not protocol.common_emotions]
-    info = trainer.train(options.out, calibrated_on, scores, checks)
+    elsewhere = left_out(protocols)
+    checks = trainer.robustness(checked, options.noise, elsewhere) if checked else []
+    info = trainer.train(options.out, protocols, scores, checks)
     print(f"{options.out}: written, trained on {', '.join(info.trained_on)}")
 
 

@@ -138,7 +138,7 @@ def test_it_learns_and_says_how_it_went(tmp_path: Path) -> None:
     assert fitted.labels == ("angry", "calm", "sad")
     assert [row["step"] for row in fitted.history] == [10, 20, 30, 40]
     assert fitted.history[-1]["training_loss"] < fitted.history[0]["training_loss"]
-    log_p = fitted.log_probabilities(heard)
+    log_p = fitted.answers(heard).log_probabilities
     np.testing.assert_allclose(np.exp(log_p).sum(axis=1), 1, atol=1e-5)
     assert np.mean(np.array(fitted.labels)[log_p.argmax(axis=1)] == heard.emotions) > 0.8
 
@@ -181,4 +181,4 @@ def test_a_saved_network_answers_the_same(tmp_path: Path) -> None:
     session = onnxruntime.InferenceSession(str(tmp_path / "cnn.onnx"))
     audio = Audio(sounds.voice(0.6))
     (log_p,) = session.run(None, {"samples": audio.samples[None]})
-    np.testing.assert_allclose(log_p, fitted.log_probabilities([audio]), atol=1e-3)
+    np.testing.assert_allclose(log_p, fitted.answers([audio]).log_probabilities, atol=1e-3)

@@ -1,6 +1,7 @@
 """Who is tested is never trained on, and every choice is made on others than those measured."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
+from undertone.recognition.calibration import Answers
 from undertone.sound.audio import Audio
+from undertone.training.calibrating import fit_calibration
 from undertone.training.corpora import Clip
 from undertone.training.cross_validation import CrossValidation, TrainingError
 from undertone.training.protocols import Fold, Protocol, leave_out
@@ -36,13 +39,28 @@ class Level:
         self.history: list[dict[str, float]] = []
         return self
 
-    def log_probabilities(self, utterances: Sequence[Audio]) -> np.ndarray:
+    def answers(self, utterances: Sequence[Audio]) -> Answers:
         levels = np.array([np.abs(audio.samples).max() * 2**15 for audio in utterances])
         wanted = np.array([LOUDNESS[label] for label in self.labels])
-        return log_softmax(-np.abs(levels.reshape(-1, 1) - wanted) / 300, axis=1)
+        said = log_softmax(-np.abs(levels.reshape(-1, 1) - wanted) / 300, axis=1)
+        return Answers.to(utterances, said)
 
 
-def made(corpus: str, n_speakers: int, emotions: Sequence[str]) -> Utterances:
+class Strange(Level):
+    """Finds utterances far away that are of another length than those it was trained on."""
+
+    def fit(self, training: Utterances) -> "Strange":
+        fitted = Strange()
+        Level.fit(fitted, training)
+        fitted.lengths = {len(audio.samples) for audio in training}
+        return fitted
+
+    def answers(self, utterances: Sequence[Audio]) -> Answers:
+        known = [len(audio.samples) in self.lengths for audio in utterances]
+        return replace(super().answers(utterances), distances=np.where(known, 0.5, 3.0))
+
+
+def made(corpus: str, n_speakers: int, emotions: Sequence[str], length: int = 800) -> Utterances:
     clips, samples = [], []
     for speaker in range(n_speakers):
         for emotion in emotions:
@@ -51,7 +69,7 @@ def made(corpus: str, n_speakers: int, emotions: Sequence[str]) -> Utterances:
                 clips.append(Clip(path, emotion, f"{corpus}-{speaker}", corpus, "female"))
                 # One clip in ten sounds like another emotion.
                 loud = emotion if (speaker + take) % 10 else "sad"
-                samples.append(np.full(800, LOUDNESS[loud], np.int16))
+                samples.append(np.full(length, LOUDNESS[loud], np.int16))
     return Utterances(clips, samples)
 
 
@@ -111,7 +129,38 @@ def test_the_calibration_of_a_fold_does_not_see_its_labels(
     first = honest.folds == 0
     assert np.array_equal(honest.probabilities[first], measured.probabilities[first])
     assert not np.array_equal(honest.probabilities[~first], measured.probabilities[~first])
-    assert cross.evaluate_cuts(protocol).probabilities.shape == honest.probabilities.shape
+
+
+def test_a_corpus_without_calm_or_seven_emotions_asked_for(
+    utterances: Utterances, tmp_path: Path
+) -> None:
+    cross = CrossValidation(Level(), utterances, tmp_path)
+    seven = cross.evaluate(folds([0, 1], [2, 3]), 7)
+    assert seven.labels == ("angry", "neutral", "sad") and len(seven.emotions) == 4 * 8
+    assert (seven.emotions == "neutral").sum() == 2 * (seven.emotions == "sad").sum()
+    assert seven.probabilities.sum(axis=1) == pytest.approx(1)
+    eight = cross.evaluate(folds([0, 1], [2, 3]))
+    assert eight.labels == tuple(LOUDNESS)
+
+
+def test_what_a_distance_means_is_learned_from_corpora_left_out(tmp_path: Path) -> None:
+    """Elsewhere every other clip is told as what it is not."""
+    both = together(made("a", 8, LOUDNESS), made("b", 8, LOUDNESS, 900))
+    mistold = (both.corpora == "b") & (np.arange(len(both)) % 2 == 0)
+    both.emotions[mistold] = np.roll(both.emotions[mistold], 1)
+    protocols = [
+        leave_out(name, both.speakers[both.corpora == name], both.speakers) for name in "ab"
+    ]
+    cross = CrossValidation(Strange(), both, tmp_path)
+    assert len(cross.elsewhere(protocols)) == 4, "whole and cut short"
+    away = cross.elsewhere(protocols, but_for="a")
+    assert len(away) == 2 and all((part.answers.distances == 3).all() for part in away)
+    (fold,) = cross.held_out(protocols[1])
+    learned = fit_calibration(cross.with_truth(fold.kept, fold.labels), away)
+    near, far = fold.kept.whole, away[0].answers
+    assert learned.gain > 0.1
+    sure = [learned.probabilities(x, fold.labels).max(axis=1).mean() for x in (near, far)]
+    assert sure[0] > sure[1] + 0.1
 
 
 def test_calibration_speakers_are_neither_trained_on_nor_tested(

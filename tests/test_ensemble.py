@@ -78,7 +78,7 @@ def answers(members: Members, vectors: np.ndarray, folder: Path) -> np.ndarray:
 
 def test_it_learns_what_it_hears(fitted: FittedEnsemble) -> None:
     heard = utterances()
-    log_p = fitted.log_probabilities(heard)
+    log_p = fitted.answers(heard).log_probabilities
     assert fitted.labels == ("angry", "calm", "sad")
     np.testing.assert_allclose(np.exp(log_p).sum(axis=1), 1, atol=1e-6)
     assert np.array(fitted.labels)[log_p.argmax(axis=1)].tolist() == heard.emotions.tolist()
@@ -88,7 +88,9 @@ def test_it_learns_what_it_hears(fitted: FittedEnsemble) -> None:
 def test_a_list_of_recordings_is_answered_like_a_corpus(fitted: FittedEnsemble) -> None:
     heard = utterances(1)
     np.testing.assert_allclose(
-        fitted.log_probabilities(list(heard)), fitted.log_probabilities(heard), rtol=1e-5
+        fitted.answers(list(heard)).log_probabilities,
+        fitted.answers(heard).log_probabilities,
+        rtol=1e-5,
     )
 
 
@@ -97,9 +99,11 @@ def test_a_saved_ensemble_answers_the_same(fitted: FittedEnsemble, tmp_path: Pat
     classifier = VectorNetwork(AudioFeatureExtractor(), tmp_path / "ensemble.onnx")
     assert classifier.n_labels == len(fitted.labels)
     heard = list(utterances(1))
-    log_p = classifier.log_probabilities(heard)
-    np.testing.assert_allclose(log_p, fitted.log_probabilities(heard), rtol=1e-6)
-    np.testing.assert_allclose(log_p[1:2], classifier.log_probabilities(heard[1:2]), rtol=1e-9)
+    log_p = classifier.answers(heard).log_probabilities
+    np.testing.assert_allclose(log_p, fitted.answers(heard).log_probabilities, rtol=1e-6)
+    np.testing.assert_allclose(
+        log_p[1:2], classifier.answers(heard[1:2]).log_probabilities, rtol=1e-9
+    )
 
 
 def test_it_trains_on_copies_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

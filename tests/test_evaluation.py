@@ -35,13 +35,6 @@ def test_columns_belong_to_their_labels() -> None:
     assert outcome(["sad"] * 3, [SAD, CALM, ANGRY]).answers.tolist() == ["sad", "calm", "angry"]
 
 
-def test_seven_emotions_are_read_from_eight() -> None:
-    smaller = evaluation.reduced(outcome(["calm", "sad"], [CALM, SAD]), 7)
-    assert smaller.labels == ("sad", "angry", "neutral")
-    assert smaller.emotions.tolist() == ["neutral", "sad"]
-    assert smaller.probabilities[0] == pytest.approx([0.1, 0.1, 0.8])
-
-
 def test_a_calibrated_outcome_has_no_calibration_error() -> None:
     rng = np.random.default_rng(440)
     confidence = rng.uniform(0.5, 1.0, size=30_000)

@@ -80,13 +80,13 @@ def test_what_is_saved_answers_like_what_was_fitted(
     fitted = recipe().fit(utterances)
     assert fitted.labels == ("angry", "neutral")
     assert [row["step"] for row in fitted.history] == [2, 4, 6]
-    expected = fitted.log_probabilities(utterances)
+    expected = fitted.answers(utterances).log_probabilities
     assert np.exp(expected).sum(axis=1) == pytest.approx(1, abs=1e-5)
     out = tmp_path / "out"
     out.mkdir()
     assert fitted.save(out) == ("encoder.onnx", "head.onnx")
     saved = HeadOnEncoder(SpeechEncoder(out / "encoder.onnx"), out / "head.onnx")
-    assert saved.log_probabilities(list(utterances)) == pytest.approx(expected, abs=1e-4)
+    assert saved.answers(list(utterances)).log_probabilities == pytest.approx(expected, abs=1e-4)
 
 
 def test_the_exported_encoder_embeds_as_the_network_does(
@@ -137,7 +137,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(
     monkeypatch.setattr(NetworkTraining, "_learn", counted)
     resumed = recipe().fit(utterances)
     assert steps == [4, 5]
-    answers = [fitted.log_probabilities(utterances) for fitted in (whole, resumed)]
+    answers = [fitted.answers(utterances).log_probabilities for fitted in (whole, resumed)]
     assert answers[1] == pytest.approx(answers[0], abs=1e-6)
     recipe().fit(utterances)
     assert steps == [4, 5], "a finished training is not repeated"

@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch", reason="requirements-train.txt is not insta
 
 from undertone.onnx import one_thread_session  # noqa: E402
 from undertone.training.corpora import Clip  # noqa: E402
+from undertone.training.familiarity import Familiarity  # noqa: E402
 from undertone.training.mlp_head import MeanOfHeads, MlpSettings, export_heads, fit_mlps  # noqa: E402
 from undertone.training.utterances import Utterances  # noqa: E402
 
@@ -38,7 +39,9 @@ def test_they_learn_what_no_linear_head_can(
     crossed: tuple[np.ndarray, Utterances], heads: list[torch.nn.Module]
 ) -> None:
     features, training = crossed
-    answers = MeanOfHeads([heads])(torch.from_numpy(features[0])).detach().numpy()
+    known = Familiarity(features.astype(np.float32), training.corpora)
+    answers, _ = MeanOfHeads([heads], known)(torch.from_numpy(features[0]))
+    answers = answers.detach().numpy()
     right = np.array(["angry", "neutral"])[answers.argmax(axis=1)] == training.emotions
     assert right.mean() > 0.95
 
@@ -59,13 +62,15 @@ def test_what_is_exported_answers_the_same(
     crossed: tuple[np.ndarray, Utterances], heads: list[torch.nn.Module], tmp_path: Path
 ) -> None:
     linear = torch.nn.Linear(2, 2)
-    mean = MeanOfHeads([heads, [linear]])
+    known = Familiarity(crossed[0].astype(np.float32), crossed[1].corpora)
+    mean = MeanOfHeads([heads, [linear]], known)
     export_heads(mean, 4, tmp_path / "head.onnx")
     embedding = np.concatenate([crossed[0][0], crossed[0][1]], axis=1)
     session = one_thread_session(tmp_path / "head.onnx")
-    (found,) = session.run(None, {"embedding": embedding})
-    wanted = mean(torch.from_numpy(embedding)).detach().numpy()
-    assert found == pytest.approx(wanted, abs=1e-4)
+    found = session.run(None, {"embedding": embedding})
+    wanted, distances = (x.detach().numpy() for x in mean(torch.from_numpy(embedding)))
+    assert found[0] == pytest.approx(wanted, abs=1e-4)
+    assert found[1] == pytest.approx(distances, rel=1e-3) and distances.shape == (400,)
     own = [head(torch.from_numpy(embedding[:, :2])).softmax(dim=1) for head in heads]
     others = linear(torch.from_numpy(embedding[:, 2:])).softmax(dim=1)
     by_hand = (sum(own) / 2 + others) / 2

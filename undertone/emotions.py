@@ -4,10 +4,15 @@ Which emotions a model tells apart, and in which order, is the model's own matte
 (``model.json``); this table only says how to show one.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from undertone.messages import translatable as _
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -81,40 +86,50 @@ LABEL_SETS = tuple(_LEFT_OUT)
 DEFAULT_LABEL_SET = 7
 
 
-def reduce_probabilities(probabilities: Mapping[str, float], n_labels: int) -> dict[str, float]:
-    """Probabilities over one of the interface's sets of emotions; see `restrict_probabilities`.
+def merging(labels: Sequence[str], kept: Collection[str]) -> tuple[tuple[str, ...], Floats]:
+    """How some emotions are told as fewer: calm, if it is not kept, as neutral; others not at all.
 
     Parameters
     ----------
-    probabilities : mapping of str to float
-        Sums to 1.
-    n_labels : {8, 7, 6}
-        7 is without calm, 6 without calm and surprise. A set larger than what the model knows
-        changes nothing.
+    labels : sequence of str
+        What a model tells apart.
+    kept : collection of str
+        What is asked for; what is not in `labels` is not answered with.
 
     Returns
     -------
-    dict of str to float
-        In the order of `probabilities`; sums to 1.
+    names : tuple of str
+        In the order of `labels`.
+    shares : array [len(labels), len(names)]
+        1 where a label is told as a name, else 0.
     """
-    left_out = _LEFT_OUT[n_labels]
-    return restrict_probabilities(probabilities, set(probabilities) - left_out)
+    names = tuple(label for label in labels if label in kept)
+    told = [label if label in names else _MERGE.get(label, "") for label in labels]
+    return names, np.array([[float(name == as_what) for name in names] for as_what in told])
 
 
-def restrict_probabilities(
-    probabilities: Mapping[str, float], kept: Collection[str]
-) -> dict[str, float]:
-    """Probabilities over some of the emotions, read from those over more.
+def read_as(
+    probabilities: Floats, labels: Sequence[str], kept: Collection[str]
+) -> tuple[tuple[str, ...], Floats]:
+    """Names, and probabilities [n, len(names)], of some emotions, read from those over more.
 
-    Calm, if left out, is added to neutral; other emotions left out are dropped and the rest is
-    scaled to sum to 1.
+    Calm, if it is not kept, is added to neutral; other emotions that are not kept are dropped, and
+    the rest is scaled to sum to 1.
     """
-    remaining = {name: p for name, p in probabilities.items() if name in kept}
-    for name, target in _MERGE.items():
-        if name not in kept and target in remaining:
-            remaining[target] += probabilities.get(name, 0.0)
-    total = sum(remaining.values())
-    return {name: p / total for name, p in remaining.items()}
+    names, shares = merging(labels, kept)
+    known = probabilities @ shares
+    return names, known / known.sum(axis=1, keepdims=True)
+
+
+def label_set(labels: Sequence[str], n_labels: int) -> frozenset[str]:
+    """What remains of `labels` in one of the interface's sets of emotions.
+
+    Parameters
+    ----------
+    n_labels : {8, 7, 6}
+        7 is without calm, 6 without calm and surprise.
+    """
+    return frozenset(labels) - _LEFT_OUT[n_labels]
 
 
 def in_set(emotion: str, n_labels: int) -> str | None:

@@ -1,12 +1,54 @@
-"""Log-probabilities to probabilities that are as often right as they say."""
+"""What a model says to probabilities that are as often right as they say."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from undertone.emotions import DEFAULT_LABEL_SET, label_set, merging
+from undertone.sound.audio import Audio
+
 Floats = NDArray[np.float64]
+
+# Over how much distance the temperature begins to rise.
+_SOFTNESS = 0.1
+# Where it ends: what is further away than any corpus was says no more about how wrong one can be.
+_HIGHEST = 4.0
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model says of n utterances, before it is known how sure it may be.
+
+    Attributes
+    ----------
+    log_probabilities : array [n, n_labels]
+    durations_s : array [n]
+        How much was heard.
+    distances : array [n]
+        From what the model was trained on, 1 being usual there; all 0 if it cannot tell.
+    """
+
+    log_probabilities: Floats
+    durations_s: Floats
+    distances: Floats
+
+    @classmethod
+    def to(
+        cls, audios: Iterable[Audio], log_probabilities: Floats, distances: Floats | None = None
+    ) -> "Answers":
+        """Answers to utterances."""
+        durations_s = np.array([audio.duration_s for audio in audios])
+        unknown = np.zeros(len(durations_s))
+        return cls(log_probabilities, durations_s, unknown if distances is None else distances)
+
+    @classmethod
+    def joined(cls, parts: Sequence["Answers"]) -> "Answers":
+        """Those of several, in their order."""
+        columns = ([getattr(part, name) for part in parts] for name in cls.__dataclass_fields__)
+        return cls(*map(np.concatenate, columns))
 
 
 @dataclass(frozen=True)
@@ -21,12 +63,28 @@ class Calibration:
     short_s : float
         The less is heard, the less sure: the temperature is multiplied with
         ``1 + short_s / seconds heard``.
+    gain, knee : float
+        The less it sounds like what the model was trained on, the less sure: from the distance
+        `knee` on it is multiplied with ``1 + gain * (distance - knee)``, at most 4.
     """
 
     temperature: float = 1.0
     short_s: float = 0.0
+    gain: float = 0.0
+    knee: float = 0.0
 
-    def probabilities(self, log_probabilities: Floats, durations_s: Floats) -> Floats:
-        """Probabilities [n, n_labels] of utterances of some durations [n]."""
-        temperatures = self.temperature * (1 + self.short_s / durations_s)
-        return np.asarray(softmax(log_probabilities / temperatures[:, np.newaxis], axis=1))
+    def probabilities(self, answers: Answers, labels: Sequence[str]) -> Floats:
+        """Probabilities [n, n_labels] of emotions `labels`.
+
+        Calm and neutral are one emotion here, which is parted again as it was: read as seven or
+        six emotions, an answer that is less sure stays the same answer.
+        """
+        for_short = 1 + self.short_s / answers.durations_s
+        beyond = _SOFTNESS * np.logaddexp(0, (answers.distances - self.knee) / _SOFTNESS)
+        for_strange = np.minimum(1 + self.gain * beyond, _HIGHEST)
+        temperatures = (self.temperature * for_short * for_strange)[:, np.newaxis]
+        _, shares = merging(labels, label_set(labels, DEFAULT_LABEL_SET))
+        said = np.exp(answers.log_probabilities)
+        together = said @ shares + 1e-12
+        tempered = softmax(np.log(together) / temperatures, axis=1)
+        return np.asarray((tempered / together) @ shares.T * said)

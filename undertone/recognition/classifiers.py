@@ -1,6 +1,6 @@
-"""What each family of models does when it is asked: utterances to log-probabilities."""
+"""What each family of models does when it is asked: utterances to uncalibrated answers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertone.onnx import on_all_cores, one_thread_session
+from undertone.recognition.calibration import Answers
 from undertone.sound.audio import Audio
 
 Floats = NDArray[np.float64]
@@ -21,8 +22,8 @@ class Classifier(Protocol):
         """How many emotions it tells apart."""
         ...
 
-    def log_probabilities(self, audios: Sequence[Audio]) -> Floats:
-        """Uncalibrated log-probabilities [n, n_labels] of utterances cut to their spoken part."""
+    def answers(self, audios: Sequence[Audio]) -> Answers:
+        """What it says of utterances cut to their spoken part."""
         ...
 
 
@@ -47,8 +48,24 @@ class Extractor(Protocol):
         ...
 
 
+class Head:
+    """A classifier ``head.onnx`` on embeddings."""
+
+    def __init__(self, path: Path) -> None:
+        self._session = one_thread_session(path)
+        self.n_features = int(self._session.get_inputs()[0].shape[-1])
+        self.n_labels = int(self._session.get_outputs()[0].shape[-1])
+
+    def answers(self, audios: Iterable[Audio], embeddings: NDArray[np.float32]) -> Answers:
+        """What it says of utterances with embeddings [n, n_features]."""
+        found = self._session.run(None, {"embedding": embeddings})
+        # One that was trained on a finished encoder does not tell distances.
+        probabilities, *distances = (np.asarray(array, np.float64) for array in found)
+        return Answers.to(audios, np.log(probabilities + 1e-12), *distances)
+
+
 class HeadOnEncoder:
-    """A classifier ``head.onnx`` on the embedding of a speech encoder.
+    """A head on the embedding of a speech encoder.
 
     Raises
     ------
@@ -57,24 +74,21 @@ class HeadOnEncoder:
     """
 
     def __init__(self, encoder: Embedder, head: Path) -> None:
-        self._encoder = encoder
-        self._head = one_thread_session(head)
-        n_features = self._head.get_inputs()[0].shape[-1]
-        if n_features != encoder.n_features:
+        self._encoder, self._head = encoder, Head(head)
+        if self._head.n_features != encoder.n_features:
             raise ValueError(
-                f"the head takes {n_features} features, the encoder gives {encoder.n_features}"
+                f"the head takes {self._head.n_features} features, the encoder gives "
+                f"{encoder.n_features}"
             )
 
     @property
     def n_labels(self) -> int:
         """How many emotions it tells apart."""
-        return int(self._head.get_outputs()[0].shape[-1])
+        return self._head.n_labels
 
-    def log_probabilities(self, audios: Sequence[Audio]) -> Floats:
-        """Log-probabilities [n, n_labels]."""
-        embeddings = on_all_cores(self._encoder.embed, audios)
-        (probabilities,) = self._head.run(None, {"embedding": np.stack(embeddings)})
-        return np.log(np.asarray(probabilities, np.float64) + 1e-12)
+    def answers(self, audios: Sequence[Audio]) -> Answers:
+        """What it says of utterances, and how far they are from what it was trained on."""
+        return self._head.answers(audios, np.stack(on_all_cores(self._encoder.embed, audios)))
 
 
 class SampleNetwork:
@@ -91,9 +105,9 @@ class SampleNetwork:
         """How many emotions it tells apart."""
         return int(self._session.get_outputs()[0].shape[-1])
 
-    def log_probabilities(self, audios: Sequence[Audio]) -> Floats:
-        """Log-probabilities [n, n_labels]."""
-        return np.array(on_all_cores(self._row, audios), np.float64)
+    def answers(self, audios: Sequence[Audio]) -> Answers:
+        """What it says of utterances."""
+        return Answers.to(audios, np.array(on_all_cores(self._row, audios), np.float64))
 
     def _row(self, audio: Audio) -> Floats:
         samples = np.pad(audio.samples, (0, max(0, self.min_samples - len(audio.samples))))
@@ -119,8 +133,8 @@ class VectorNetwork:
         """How many emotions it tells apart."""
         return int(self._session.get_outputs()[0].shape[-1])
 
-    def log_probabilities(self, audios: Sequence[Audio]) -> Floats:
-        """Log-probabilities [n, n_labels].
+    def answers(self, audios: Sequence[Audio]) -> Answers:
+        """What it says of utterances.
 
         Raises
         ------
@@ -128,4 +142,4 @@ class VectorNetwork:
             One of them is shorter than features can be measured in.
         """
         vectors = np.array([self._extractor.vector(audio) for audio in audios], np.float32)
-        return np.asarray(self._session.run(None, {"features": vectors})[0])
+        return Answers.to(audios, np.asarray(self._session.run(None, {"features": vectors})[0]))

@@ -1,16 +1,20 @@
-"""How sure a model may be: chosen on held-out speakers, on whole utterances and on short cuts.
+"""How sure a model may be: chosen on held-out speakers and corpora, whole and cut short.
 
-A model trained on whole sentences does not know that a third of a second says little. So held-out
-utterances are asked about once as they are and once cut short.
+A model trained on whole sentences does not know that a third of a second says little, nor how often
+it is wrong about voices, rooms and languages that are new to it. So held-out utterances are asked
+about once as they are and once cut short, and corpora by a model that was not trained on them.
 """
 
 import zlib
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from undertone.recognition.calibration import Calibration, Floats
+from undertone.emotions import DEFAULT_LABEL_SET, in_set
+from undertone.recognition.calibration import Answers, Calibration, Floats
 from undertone.sound.audio import Audio
 from undertone.sound.speech import CONTEXT_S
 from undertone.training.utterances import Utterances
@@ -34,40 +38,57 @@ def short_cuts(utterances: Utterances) -> list[Audio]:
     return cuts
 
 
-def durations(utterances: "Utterances | list[Audio]") -> Floats:
-    """Seconds [n] of each."""
-    return np.array([audio.duration_s for audio in utterances])
+@dataclass(frozen=True)
+class HeldOut:
+    """Answers to utterances whose speakers the model was not trained on, and the truth [n]."""
+
+    answers: Answers
+    labels: tuple[str, ...]
+    emotions: Strings
+
+    def right(self) -> NDArray[np.bool_]:
+        """Which labels [n, n_labels] are right: calm and neutral for each other.
+
+        So that a corpus without calm can take part.
+        """
+        told = [[in_set(name, DEFAULT_LABEL_SET)] for name in self.emotions]
+        names = [in_set(name, DEFAULT_LABEL_SET) for name in self.labels]
+        return np.asarray(np.array(told) == names)
 
 
-def fit_calibration(
-    log_probabilities: Floats, durations_s: Floats, emotions: Strings, labels: tuple[str, ...]
-) -> Calibration:
+def fit_calibration(known: Sequence[HeldOut], elsewhere: Sequence[HeldOut] = ()) -> Calibration:
     """The calibration under which held-out answers are most probable.
-
-    Scored over the label set that the interface shows, calm added to neutral, so that a corpus
-    without calm can take part.
 
     Parameters
     ----------
-    log_probabilities : array [n, n_labels]
-        Of utterances whose speakers the model was not trained on.
-    durations_s, emotions : array [n]
+    known : sequence of HeldOut
+        New speakers of corpora that the model was trained on.
+    elsewhere : sequence of HeldOut
+        Whole corpora that it was not trained on, each with the same weight, all of them with as
+        much as all that is known: what a distance means is learned from them.
     """
-    right = accepted(emotions, labels)
+    if not known:
+        return Calibration()
+    if not any(part.answers.distances.any() for part in elsewhere):
+        elsewhere = ()  # a model that cannot tell what is strange to it
+    n_known = sum(len(part.emotions) for part in known)
+    parts = [(part, part.right(), len(part.emotions) / n_known) for part in known]
+    parts += [(part, part.right(), 1 / len(elsewhere)) for part in elsewhere]
+
+    def calibration(free: Floats) -> Calibration:
+        return Calibration(*np.exp(free[:3]), *free[3:])
 
     def loss(free: Floats) -> float:
-        p = Calibration(*np.exp(free)).probabilities(log_probabilities, durations_s)
-        return -float(np.log((p * right).sum(axis=1) + 1e-12).mean())
+        total = 0.0
+        for part, right, weight in parts:
+            p = calibration(free).probabilities(part.answers, part.labels)
+            total -= weight * float(np.log((p * right).sum(axis=1) + 1e-12).mean())
+        return total
 
-    bounds = [(-2.0, 3.0), (-5.0, 3.0)]
-    found = minimize(loss, np.array([0.0, -1.0]), method="L-BFGS-B", bounds=bounds).x
-    temperature, short_s = np.exp(found)
-    return Calibration(round(float(temperature), 4), round(float(short_s), 4))
-
-
-def accepted(emotions: Strings, labels: tuple[str, ...]) -> NDArray[np.bool_]:
-    """Which labels [n, n_labels] count as right: calm and neutral for each other."""
-    right = np.array(labels)[np.newaxis] == np.asarray(emotions)[:, np.newaxis]
-    rested = np.isin(emotions, ["calm", "neutral"])
-    both = np.isin(labels, ["calm", "neutral"])
-    return np.asarray(right | (rested[:, np.newaxis] & both))
+    # Logarithms of temperature, seconds and gain; the knee as it is. Where a gain does nothing, the
+    # loss is flat: more than one start finds a way from there.
+    bounds = [(-2.0, 3.0), (-5.0, 3.0), (-5.0, 3.0), (0.0, 3.0)][: 4 if elsewhere else 2]
+    starts = [np.array([0.0, -1.0, 0.0, knee])[: len(bounds)] for knee in (0.7, 1.0, 1.5)]
+    runs = [minimize(loss, start, method="L-BFGS-B", bounds=bounds) for start in starts]
+    found = calibration(min(runs, key=lambda run: float(run.fun)).x)
+    return Calibration(*(round(float(value), 4) for value in astuple(found)))

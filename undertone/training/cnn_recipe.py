@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from undertone.recognition.calibration import Answers
 from undertone.recognition.model_store import sha256
 from undertone.sound.audio import Audio
 from undertone.training.cnn import N_CHROMA, N_MFCC, EmotionNetwork, export_cnn
@@ -102,9 +103,10 @@ class FittedCnn:
     network: nn.Module
     history: History = field(default_factory=list)
 
-    def log_probabilities(self, utterances: Sequence[Audio] | Utterances) -> Floats:
-        """Log-probabilities [n, n_labels] of utterances cut to their spoken part."""
-        return _asked(self.network, (power_spectrogram(audio.samples) for audio in utterances))
+    def answers(self, utterances: Sequence[Audio] | Utterances) -> Answers:
+        """What it says of utterances cut to their spoken part."""
+        spectrograms = (power_spectrogram(audio.samples) for audio in utterances)
+        return Answers.to(utterances, _asked(self.network, spectrograms))
 
     def save(self, folder: Path) -> tuple[str, ...]:
         """Write ``cnn.onnx`` into `folder`."""

@@ -5,23 +5,24 @@ those it is measured on.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
 from numpy.typing import NDArray
 
+from undertone.emotions import in_set, read_as
 from undertone.errors import UndertoneError
-from undertone.recognition.calibration import Calibration
+from undertone.recognition.calibration import Answers, Calibration
 from undertone.sound.audio import Audio
-from undertone.training import evaluation
-from undertone.training.calibrating import durations, fit_calibration, short_cuts
+from undertone.training.calibrating import HeldOut, fit_calibration, short_cuts
 from undertone.training.evaluation import Outcome
 from undertone.training.fold_model import FoldModel
 from undertone.training.protocols import Fold, Protocol
-from undertone.training.recipe import Fitted, Floats, Recipe
+from undertone.training.recipe import Fitted, Recipe
 from undertone.training.utterances import Utterances
 
 Mask = NDArray[np.bool_]
@@ -34,32 +35,29 @@ class TrainingError(UndertoneError):
 
 
 @dataclass(frozen=True)
-class Answers:
-    """Log-probabilities [n, n_labels] of utterances by a model that did not hear their speakers.
+class Part:
+    """What a fold's model says of some utterances that it was not trained on.
 
     Attributes
     ----------
     rows : array [n]
         Which utterances.
-    whole, cuts : array [n, n_labels]
-        Of them as they are, and cut short.
-    durations_s, cut_durations_s : array [n]
+    whole, cuts : Answers
+        To them as they are, and cut short.
     """
 
     rows: NDArray[np.intp]
-    whole: Floats
-    cuts: Floats
-    durations_s: Floats
-    cut_durations_s: Floats
+    whole: Answers
+    cuts: Answers
 
 
 @dataclass(frozen=True)
 class FoldAnswers:
-    """What a fold's model answers to the test clips, and to those kept for calibration."""
+    """What a fold's model says of the test clips, and of those kept for calibration."""
 
     labels: tuple[str, ...]
-    tested: Answers
-    kept: Answers
+    tested: Part
+    kept: Part
 
 
 class CrossValidation:
@@ -83,51 +81,55 @@ class CrossValidation:
         self.results_dir = results_dir
         self.n_jobs = n_jobs
 
-    def evaluate(self, protocol: Protocol) -> Outcome:
+    def evaluate(
+        self, protocol: Protocol, n_labels: int = 8, elsewhere: Sequence[Protocol] = ()
+    ) -> Outcome:
         """Answers to a corpus's clips, each by a model that never heard their speaker.
 
-        Calibrated on other speakers: those that the protocol
-        keeps for such choices, or else those of the other folds.
+        Calibrated on other speakers: those that the protocol keeps for such choices, or else those
+        of the other folds.
+
+        Parameters
+        ----------
+        n_labels : {8, 7, 6}
+            Set of emotions. Those that the corpus does not have are no answers to its clips.
+        elsewhere : sequence of Protocol
+            By which corpora are left out; calibrated on their answers to other corpora, too.
 
         Raises
         ------
         TrainingError
             A fold has no clip to test, or its training part lacks an emotion of the test part.
         """
-        return self._outcome(protocol, lambda answers: (answers.whole, answers.durations_s))
-
-    def evaluate_cuts(self, protocol: Protocol) -> Outcome:
-        """The same for the clips cut to 0.3 to 1.5 s, somewhere in their speech."""
-        return self._outcome(protocol, lambda answers: (answers.cuts, answers.cut_durations_s))
-
-    def _outcome(
-        self, protocol: Protocol, part: Callable[[Answers], tuple[Floats, Floats]]
-    ) -> Outcome:
         folds = self.held_out(protocol)
-        probabilities = [
-            self._calibration_of(fold, folds).probabilities(*part(fold.tested)) for fold in folds
+        tested = self.utterances.emotions[np.concatenate([fold.tested.rows for fold in folds])]
+        kept = {told for emotion in tested if (told := in_set(str(emotion), n_labels))}
+        away = self.elsewhere(elsewhere, but_for=protocol.corpus)
+        return self.outcome(folds, [self._calibration_of(f, folds, away) for f in folds], kept)
+
+    def elsewhere(self, protocols: Sequence[Protocol], but_for: str = "") -> list[HeldOut]:
+        """What models said of corpora that they were not trained on."""
+        return [
+            part
+            for protocol in protocols
+            if protocol.corpus != but_for
+            for fold in self.held_out(protocol)
+            for part in self.with_truth(fold.tested, fold.labels)
         ]
-        outcome = self.outcome(folds, probabilities)
-        # Emotions that the tested corpus does not have are no answers to its clips.
-        return evaluation.restricted(outcome, set(outcome.emotions))
 
-    def _calibration_of(self, fold: FoldAnswers, folds: list[FoldAnswers]) -> Calibration:
+    def with_truth(self, part: Part, labels: tuple[str, ...]) -> list[HeldOut]:
+        """What is calibrated on: whole utterances and cuts."""
+        emotions = self.utterances.emotions[part.rows]
+        return [HeldOut(answers, labels, emotions) for answers in (part.whole, part.cuts)]
+
+    def _calibration_of(
+        self, fold: FoldAnswers, folds: list[FoldAnswers], elsewhere: list[HeldOut]
+    ) -> Calibration:
         """By the speakers kept for it, or else by those that the other folds test."""
-        held_out = [fold.kept] if len(fold.kept.rows) else others(folds, fold)
-        return self.calibration(held_out, fold)
-
-    def calibration(self, held_out: list[Answers], fold: FoldAnswers) -> Calibration:
-        """What makes answers, whole and cut, most probable; nothing if there are none."""
-        if not held_out:
-            return Calibration()
-        emotions = np.concatenate([self.utterances.emotions[answers.rows] for answers in held_out])
+        tested = [other.tested for other in folds if other is not fold]
+        known = [fold.kept] if len(fold.kept.rows) else tested
         return fit_calibration(
-            np.concatenate([a.whole for a in held_out] + [a.cuts for a in held_out]),
-            np.concatenate(
-                [a.durations_s for a in held_out] + [a.cut_durations_s for a in held_out]
-            ),
-            np.tile(emotions, 2),
-            fold.labels,
+            [held for part in known for held in self.with_truth(part, fold.labels)], elsewhere
         )
 
     def evaluate_by_clip(self, corpus: str, seed: int = 0) -> Outcome:
@@ -141,19 +143,31 @@ class CrossValidation:
         tested[rng.choice(mine, len(mine) // 5, replace=False)] = True
         self.recipe.prepare(self.utterances)
         fold = self._answers(~tested, tested, np.zeros_like(tested))
-        outcome = self.outcome([fold], [np.exp(fold.tested.whole)])
-        return evaluation.restricted(outcome, set(outcome.emotions))
+        return self.outcome([fold], [Calibration()], set(self.utterances.emotions[mine]))
 
-    def outcome(self, folds: list[FoldAnswers], probabilities: list[Floats]) -> Outcome:
-        """The answers of folds as one outcome."""
+    def outcome(
+        self, folds: list[FoldAnswers], calibrations: list[Calibration], kept: Collection[str]
+    ) -> Outcome:
+        """The answers of folds as one outcome, read as those emotions that are kept."""
         of = self.utterances.subset(np.concatenate([fold.tested.rows for fold in folds]))
+        labels = folds[0].labels
+        known = [
+            by.probabilities(fold.tested.whole, labels)
+            for fold, by in zip(folds, calibrations, strict=True)
+        ]
+        names, probabilities = read_as(np.concatenate(known), labels, kept)
+        emotions = of.emotions
+        if "calm" not in kept:
+            emotions = np.where(emotions == "calm", "neutral", emotions)
+        clips = np.isin(emotions, list(kept))
+        numbers = np.repeat(np.arange(len(folds)), [len(fold.tested.rows) for fold in folds])
         return Outcome(
-            labels=folds[0].labels,
-            emotions=of.emotions,
-            speakers=of.speakers,
-            folds=np.repeat(np.arange(len(folds)), [len(fold.tested.rows) for fold in folds]),
-            probabilities=np.concatenate(probabilities),
-            groups={"sex": of.sexes, "intensity": of.intensities},
+            labels=names,
+            emotions=emotions[clips],
+            speakers=of.speakers[clips],
+            folds=numbers[clips],
+            probabilities=probabilities[clips],
+            groups={"sex": of.sexes[clips], "intensity": of.intensities[clips]},
         )
 
     def held_out(self, *protocols: Protocol) -> list[FoldAnswers]:
@@ -166,14 +180,18 @@ class CrossValidation:
         work = (joblib.delayed(self._answers)(*mask) for mask in masks)
         return list(joblib.Parallel(n_jobs=self.n_jobs)(work))
 
-    def fold_model(self, protocol: Protocol, index: int = 0) -> tuple[FoldModel, Utterances]:
+    def fold_model(
+        self, protocol: Protocol, index: int = 0, elsewhere: Sequence[Protocol] = ()
+    ) -> tuple[FoldModel, Utterances]:
         """The calibrated model of a fold, and the utterances that it was not trained on."""
         training, tested_rows, _ = self._masks(protocol, protocol.folds[index])
         tested = self.utterances.subset(tested_rows)
         folds = self.held_out(protocol)
         model = FoldModel(
             self.recipe.fit(self.utterances.subset(training)),
-            self._calibration_of(folds[index], folds),
+            self._calibration_of(
+                folds[index], folds, self.elsewhere(elsewhere, but_for=protocol.corpus)
+            ),
             tuple(map(str, np.unique(tested.emotions))),
             self.n_jobs,
         )
@@ -202,41 +220,36 @@ class CrossValidation:
         path = self.results_dir / f"{self.recipe.family}-{digest.hexdigest()[:16]}.npz"
         if not path.is_file():
             fitted = self.recipe.fit(parts[0])
-            tested_part, kept_part = parts[1:]
+            found: dict[str, Any] = {"labels": np.array(fitted.labels)}
+            for name, part in zip(("tested", "kept"), parts[1:], strict=True):
+                for kind, audios in (("whole", list(part)), ("cuts", short_cuts(part))):
+                    answers = asked(fitted, audios)
+                    found[f"{name}_{kind}"] = answers.log_probabilities
+                    found[f"{name}_{kind}_distances"] = answers.distances
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.with_suffix(".part").open("wb") as file:
-                np.savez(
-                    file,
-                    labels=np.array(fitted.labels),
-                    tested=asked(fitted, list(tested_part)),
-                    tested_cuts=asked(fitted, short_cuts(tested_part)),
-                    kept=asked(fitted, list(kept_part)),
-                    kept_cuts=asked(fitted, short_cuts(kept_part)),
-                )
+                np.savez(file, **found)
             path.with_suffix(".part").replace(path)
         with np.load(path) as saved:
-            answers = [
-                Answers(
+            kinds = [
+                Part(
                     np.flatnonzero(mask),
-                    saved[name],
-                    saved[f"{name}_cuts"],
-                    durations(list(part)),
-                    durations(short_cuts(part)),
+                    _answers(saved, f"{name}_whole", list(part)),
+                    _answers(saved, f"{name}_cuts", short_cuts(part)),
                 )
                 for name, mask, part in zip(
                     ("tested", "kept"), (tested, calibrating), parts[1:], strict=True
                 )
             ]
-            return FoldAnswers(tuple(map(str, saved["labels"])), *answers)
+            return FoldAnswers(tuple(map(str, saved["labels"])), *kinds)
 
 
-def others(folds: list[FoldAnswers], fold: FoldAnswers) -> list[Answers]:
-    """What the models of all other folds answered to their test clips."""
-    return [other.tested for other in folds if other is not fold]
-
-
-def asked(fitted: Fitted, audios: list[Audio]) -> Floats:
-    """Log-probabilities [n, n_labels]; of nothing, none."""
+def asked(fitted: Fitted, audios: list[Audio]) -> Answers:
+    """Answers to utterances; to none, none."""
     if not audios:
-        return np.empty((0, len(fitted.labels)))
-    return fitted.log_probabilities(audios)
+        return Answers.to([], np.empty((0, len(fitted.labels))))
+    return fitted.answers(audios)
+
+
+def _answers(saved: Mapping[str, Any], name: str, audios: list[Audio]) -> Answers:
+    return Answers.to(audios, saved[name], saved[f"{name}_distances"])

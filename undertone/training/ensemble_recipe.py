@@ -25,13 +25,14 @@ from sklearn.svm import LinearSVC
 from tqdm import tqdm
 
 from undertone.onnx import one_thread_session
+from undertone.recognition.calibration import Answers
 from undertone.recognition.model_store import sha256
 from undertone.sound.audio import Audio
 from undertone.training.acoustic_vectors import FeatureExtractor, acoustic_vectors, source_digest
 from undertone.training.augmentation import Augmentation
 from undertone.training.corpus_emotions import corpus_emotions
 from undertone.training.ensemble_onnx import Members, export_ensemble
-from undertone.training.recipe import Floats, History
+from undertone.training.recipe import History
 from undertone.training.utterances import Utterances
 
 Strings = NDArray[np.str_]
@@ -169,14 +170,14 @@ class FittedEnsemble:
             export_ensemble(members, path)
             self._file, self._session = path.read_bytes(), one_thread_session(path)
 
-    def log_probabilities(self, utterances: Sequence[Audio] | Utterances) -> Floats:
-        """Log-probabilities [n, n_labels] of utterances cut to their spoken part."""
+    def answers(self, utterances: Sequence[Audio] | Utterances) -> Answers:
+        """What it says of utterances cut to their spoken part."""
         if isinstance(utterances, Utterances):
             vectors = self._vectors(utterances)
         else:
             found = [self._vectors.extractor.vector(audio) for audio in utterances]
             vectors = np.array(found, np.float32)
-        return np.asarray(self._session.run(None, {"features": vectors})[0])
+        return Answers.to(utterances, self._session.run(None, {"features": vectors})[0])
 
     def save(self, folder: Path) -> tuple[str, ...]:
         """Write ``ensemble.onnx`` into `folder`."""

@@ -3,15 +3,13 @@
 UAR, unweighted average recall, is the mean of the recalls of the emotions (balanced accuracy).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, f1_score, recall_score
-
-from undertone.emotions import reduce_probabilities, restrict_probabilities
 
 Floats = NDArray[np.float64]
 Strings = NDArray[np.str_]
@@ -57,35 +55,6 @@ class Outcome:
     def confusion(self) -> NDArray[np.int64]:
         """Clips [truth, answer], both in the order of the labels."""
         return np.asarray(confusion_matrix(self.emotions, self.answers, labels=self.labels))
-
-
-def restricted(outcome: Outcome, kept: Collection[str]) -> Outcome:
-    """The outcome over some of its emotions, as the interface reads it.
-
-    Clips of other emotions are left out, but calm ones, if calm is not kept, count as neutral.
-    """
-    rows = [
-        restrict_probabilities(dict(zip(outcome.labels, row, strict=True)), kept)
-        for row in outcome.probabilities
-    ]
-    truth = outcome.emotions
-    if "calm" not in kept:
-        truth = np.where(truth == "calm", "neutral", truth)
-    clips = np.isin(truth, list(kept))
-    return Outcome(
-        labels=tuple(rows[0]),
-        emotions=truth[clips],
-        speakers=outcome.speakers[clips],
-        folds=outcome.folds[clips],
-        probabilities=np.array([list(row.values()) for row in rows])[clips],
-        groups={name: values[clips] for name, values in outcome.groups.items()},
-    )
-
-
-def reduced(outcome: Outcome, n_labels: int) -> Outcome:
-    """The outcome over one of the interface's sets of emotions."""
-    even = dict.fromkeys(outcome.labels, 1.0)
-    return restricted(outcome, set(reduce_probabilities(even, n_labels)))
 
 
 def uar(emotions: Strings, answers: Strings) -> float:

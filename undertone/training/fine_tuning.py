@@ -19,15 +19,17 @@ import torch
 from numpy.typing import NDArray
 
 from undertone.onnx import one_thread_session
+from undertone.recognition.calibration import Answers
+from undertone.recognition.classifiers import Head
 from undertone.sound.audio import Audio
 from undertone.training.augmentation import Augmentation
-from undertone.training.familiarity import FamiliaritySettings, fit_familiarity
+from undertone.training.familiarity import Familiarity
 from undertone.training.frozen_states import FrozenStates
 from undertone.training.linear_head import LinearHead, fit_head
 from undertone.training.mlp_head import MeanOfHeads, MlpSettings, export_heads, fit_mlps
 from undertone.training.network_training import NetworkTraining
 from undertone.training.pretrained import whisper_base
-from undertone.training.recipe import Floats, History
+from undertone.training.recipe import History
 from undertone.training.upper_blocks import EncoderSettings, EncoderTrainee, TunedBranch
 from undertone.training.utterances import Utterances
 from undertone.training.whisper import (
@@ -44,7 +46,7 @@ EXTRACTOR_ID = "whisper-base-3-twice"
 # what was computed by the code before is then not used any more.
 STATES_VERSION = 2
 TRAINING_VERSION = 4
-EXPORT_VERSION = 3  # of the files that are shipped, made of the same trained networks
+EXPORT_VERSION = 4  # of the files that are shipped, made of the same trained networks
 
 
 class FineTuning:
@@ -78,7 +80,6 @@ class FineTuning:
     ) -> None:
         self.settings = settings or EncoderSettings()
         self.head_settings = head_settings or MlpSettings()
-        self.familiarity_settings = FamiliaritySettings()
         self._cache_dir, self._seed = cache_dir, seed
         augmentation = augmentation or Augmentation()
         n_copies, duration_s = self.settings.n_copies, self.settings.duration_s
@@ -90,7 +91,6 @@ class FineTuning:
                 [
                     self._training_id,
                     asdict(self.head_settings),
-                    asdict(self.familiarity_settings),
                     EXPORT_VERSION,
                 ]
             )
@@ -123,9 +123,7 @@ class FineTuning:
         tuned, history = self._tune(training, features)
         untouched = fit_mlps(features, training, self.head_settings, self._seed)
         network = SpeechEncoderNetwork(self._trunk, [self._branch, tuned.branch])
-        known = fit_familiarity(
-            features, training, self.familiarity_settings, self.head_settings, self._seed
-        )
+        known = Familiarity(features, training.corpora)
         heads = MeanOfHeads([untouched, [tuned.head_as_is()]], known)
         return FittedEncoder(network, heads, tuned.labels, history)
 
@@ -178,16 +176,12 @@ class FittedEncoder:
             export_encoder(network, paths[0], EXTRACTOR_ID)
             export_heads(heads, len(heads.heads) * N_FEATURES, paths[1])
             self._files = {path.name: path.read_bytes() for path in paths}
-            self._encoder, self._head = map(one_thread_session, paths)
+            self._encoder, self._head = one_thread_session(paths[0]), Head(paths[1])
 
-    def log_probabilities(self, utterances: Sequence[Audio] | Utterances) -> Floats:
-        """Log-probabilities [n, n_labels]."""
-        answers = np.zeros((len(utterances), len(self.labels)))
-        for row, audio in zip(answers, utterances, strict=True):
-            (embedding,) = self._encoder.run(None, {"samples": audio.samples[None]})
-            (probabilities,) = self._head.run(None, {"embedding": embedding})
-            row[:] = np.log(probabilities[0] + 1e-12)
-        return answers
+    def answers(self, utterances: Sequence[Audio] | Utterances) -> Answers:
+        """What it says of utterances cut to their spoken part."""
+        embeddings = [self._encoder.run(None, {"samples": u.samples[None]})[0] for u in utterances]
+        return self._head.answers(utterances, np.concatenate(embeddings))
 
     def save(self, folder: Path) -> tuple[str, ...]:
         """Write ``encoder.onnx`` and ``head.onnx``."""

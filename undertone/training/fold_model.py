@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from undertone.emotions import restrict_probabilities
+from undertone.emotions import read_as
 from undertone.recognition.calibration import Calibration
 from undertone.sound.audio import Audio
 from undertone.training.recipe import Fitted, Floats
@@ -44,8 +44,7 @@ class FoldModel:
 
     def _answer(self, recording: Audio) -> list[float]:
         utterance = utterance_in(recording)
-        (row,) = self.calibration.probabilities(
-            self.fitted.log_probabilities([utterance]), np.array([utterance.duration_s])
-        )
-        known = dict(zip(self.fitted.labels, map(float, row), strict=True))
-        return list(restrict_probabilities(known, self.emotions).values())
+        answers = self.fitted.answers([utterance])
+        known = self.calibration.probabilities(answers, self.fitted.labels)
+        _, (row,) = read_as(known, self.fitted.labels, self.emotions)
+        return list(map(float, row))

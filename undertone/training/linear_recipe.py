@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 from tqdm import tqdm
 
+from undertone.recognition.calibration import Answers
 from undertone.recognition.model_store import sha256
 from undertone.sound.audio import Audio
 from undertone.training.linear_head import LinearHead, fit_head
@@ -57,10 +58,10 @@ class FittedLinear:
         """Nothing: the head is fitted at once."""
         return []
 
-    def log_probabilities(self, utterances: Sequence[Audio] | Utterances) -> Floats:
-        """Log-probabilities [n, n_labels]."""
+    def answers(self, utterances: Sequence[Audio] | Utterances) -> Answers:
+        """What it says of utterances cut to their spoken part."""
         embeddings = embed(utterances, self.encoder, self.cache_dir, self.n_jobs)
-        return np.asarray(log_softmax(self.head.logits(embeddings), axis=1))
+        return Answers.to(utterances, log_softmax(self.head.logits(embeddings), axis=1))
 
     def save(self, folder: Path) -> tuple[str, ...]:
         """Write ``encoder.onnx`` and ``head.onnx``."""

@@ -148,33 +148,30 @@ class MeanOfHeads(nn.Module):
     ----------
     heads : list of list of Module
         For each branch, networks that take its features to scores.
-    familiarity : Module, optional
-        Takes the first branch's features to what the temperature is multiplied with.
+    familiarity : Module
+        Takes the first branch's features to their distances from what is known.
     """
 
-    def __init__(self, heads: list[list[nn.Module]], familiarity: nn.Module | None = None) -> None:
+    def __init__(self, heads: list[list[nn.Module]], familiarity: nn.Module) -> None:
         super().__init__()
         self.heads = nn.ModuleList(nn.ModuleList(of_branch) for of_branch in heads)
         self.familiarity = familiarity
 
-    def forward(self, embedding: torch.Tensor) -> torch.Tensor:
-        """Probabilities [batch, n_labels] of the features of all branches, side by side."""
+    def forward(self, embedding: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Probabilities [batch, n_labels] and distances [batch] of all branches' features."""
         parts = embedding.chunk(len(self.heads), dim=1)
         answers = [
             torch.stack([head(part).softmax(dim=1) for head in heads]).mean(dim=0)
             for heads, part in zip(self.heads, parts, strict=True)
         ]
-        mean = torch.stack(answers).mean(dim=0)
-        if self.familiarity is None:
-            return mean
-        return (torch.log(mean + 1e-12) / self.familiarity(parts[0])).softmax(dim=1)
+        return torch.stack(answers).mean(dim=0), self.familiarity(parts[0])
 
 
 def export_heads(heads: MeanOfHeads, n_features: int, path: Path) -> None:
-    """Write ``embedding`` [n, n_features] to ``probabilities`` [n, n_labels] as ONNX."""
+    """Write ``embedding`` [n, n_features] to ``probabilities`` and ``distances`` as ONNX."""
     import onnx
 
-    names = ("embedding", "probabilities")
+    names = ("embedding", "probabilities", "distances")
     export_onnx(heads, torch.randn(1, n_features), path, names, free_axis=0)
     model = onnx.load(str(path))
     store_in_half_precision(model)

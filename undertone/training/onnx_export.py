@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 
 def export_onnx(
-    network: nn.Module, example: Tensor, path: Path, names: tuple[str, str], free_axis: int
+    network: nn.Module, example: Tensor, path: Path, names: tuple[str, ...], free_axis: int
 ) -> None:
-    """Write a network that takes one tensor to another.
+    """Write a network that takes one tensor to one or more.
 
     Parameters
     ----------
     example : Tensor
         An input.
     names : tuple of str
-        Of the input and the output.
+        Of the input and the outputs.
     free_axis : int
         Along which an input may have any length.
     """

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from undertone.recognition.calibration import Answers
 from undertone.sound.audio import Audio
 from undertone.training.utterances import Utterances
 
@@ -30,8 +31,8 @@ class Fitted(Protocol):
         """
         ...
 
-    def log_probabilities(self, utterances: Sequence[Audio] | Utterances) -> Floats:
-        """Log-probabilities [n, n_labels] of utterances cut to their spoken part."""
+    def answers(self, utterances: Sequence[Audio] | Utterances) -> Answers:
+        """What it says of utterances cut to their spoken part."""
         ...
 
     def save(self, folder: Path) -> tuple[str, ...]:
