@@ -35,7 +35,7 @@ class Level:
 
     def fit(self, training: Utterances) -> "Level":
         self.heard.append(set(training.speakers))
-        self.labels = tuple(map(str, np.unique(training.emotions)))
+        self.labels = training.labels
         self.history: list[dict[str, float]] = []
         return self
 

@@ -192,7 +192,7 @@ class CrossValidation:
             self._calibration_of(
                 folds[index], folds, self.elsewhere(elsewhere, but_for=protocol.corpus)
             ),
-            tuple(map(str, np.unique(tested.emotions))),
+            tested.labels,
             self.n_jobs,
         )
         return model, tested

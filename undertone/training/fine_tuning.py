@@ -132,8 +132,8 @@ class FineTuning:
         digest = joblib.hash([self._training_id, training.digest])
         path = self._cache_dir / "networks" / f"encoder-{digest}.pt"
         torch.manual_seed(self._seed)
-        labels = tuple(str(label) for label in np.unique(training.emotions))
-        network = TunedBranch(deepcopy(self._branch), labels, features, self.settings.dropout)
+        dropout = self.settings.dropout
+        network = TunedBranch(deepcopy(self._branch), training.labels, features, dropout)
         if not path.exists():
             network.begin_with(self._linear_head(training, features))
         trainee = EncoderTrainee(network, self._frozen, training, self.settings)

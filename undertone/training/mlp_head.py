@@ -74,13 +74,12 @@ def fit_mlps(
     axes = tuple(range(features.ndim - 1))
     mean, scale = features.mean(axis=axes), features.std(axis=axes) + 1e-6
     standard = torch.from_numpy((features - mean) / scale)
-    labels = tuple(str(label) for label in np.unique(training.emotions))
-    loss = CorpusLoss(training, labels, smoothing=settings.smoothing, heard_share=0.0)
+    loss = CorpusLoss(training, training.labels, smoothing=settings.smoothing, heard_share=0.0)
     networks: list[nn.Module] = []
     for number in range(settings.n_networks):
         torch.manual_seed(seed + number)
         hidden = nn.Linear(features.shape[2], settings.n_hidden)
-        out = nn.Linear(settings.n_hidden, len(labels))
+        out = nn.Linear(settings.n_hidden, len(training.labels))
         network = nn.Sequential(
             nn.Dropout(settings.input_dropout), hidden, nn.GELU(), nn.Dropout(settings.dropout), out
         )

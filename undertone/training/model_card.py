@@ -17,8 +17,8 @@ _TEMPLATE = """# Model card: {name}
 
 ## What it is
 
-{what_it_is} It answers with probabilities over {n_labels} emotions ({labels}), calibrated by one
-temperature. Recordings are cut to the part in which somebody speaks, with half a second around it;
+{what_it_is} It answers with probabilities over {n_labels} emotions ({labels}), made less sure
+the less is heard{if_strange}. Recordings are cut to the part in which somebody speaks, with half a second around it;
 the level of a recording makes no difference. Made by `model_trainer.py`.
 
 ## Training data
@@ -31,7 +31,7 @@ The weights were trained on all speakers of these corpora by the recipe measured
 ## How well it works on voices it has not heard
 
 Every figure is speaker-independent: a clip is answered by a model that has heard no clip of its
-speaker. The temperature is chosen on other speakers than those measured. UAR is the mean of the
+speaker. How sure it is was calibrated on other speakers and corpora than those measured. UAR is the mean of the
 recalls of the emotions; its interval is a 95 % bootstrap over speakers; ± is the standard
 deviation over folds. Calibration error: 15 bins of equal mass; *by chance* is what a model that is
 exactly as sure as it is right would have with so many clips.
@@ -86,8 +86,9 @@ A convolutional network, trained from scratch, on log-mel, MFCC and chroma.""",
 _ONE_HEAD = "a linear layer."
 _TWO_HEADS = """the upper two blocks
 are there twice, as they were, under three small networks, and fine-tuned, under a linear layer. The
-answer is the mean of both halves. The less a recording sounds like the training data, the less sure
-it is: by how much was learned from leaving out each of the corpora."""
+answer is the mean of both halves."""
+_IF_STRANGE = """,
+and the less it sounds like the training data, as far as corpora left out have taught it"""
 
 # What depends on the corpora: a card must say nothing of those that were not used.
 _NON_COMMERCIAL_NOTE = """\
@@ -126,6 +127,7 @@ def write(info: ModelInfo, folder: Path) -> None:
         ),
         n_labels=len(info.labels),
         labels=", ".join(info.labels),
+        if_strange=_IF_STRANGE if info.calibration.gain else "",
         corpora=_corpora_table(info.training["corpora"]),
         elsewhere=_elsewhere(info),
         licence_note=_licence_note(info),

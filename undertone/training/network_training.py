@@ -87,7 +87,7 @@ class NetworkTraining:
     def __init__(
         self, trainee: Trainee, training: Utterances, schedule: Schedule, seed: int, path: Path
     ) -> None:
-        self.labels = tuple(str(label) for label in np.unique(training.emotions))
+        self.labels = training.labels
         self.history: History = []
         self._trainee, self._training, self._schedule = trainee, training, schedule
         self._seed, self._path = seed, path

@@ -48,6 +48,11 @@ class Utterances:
         self.intensities: Strings = np.array([clip.intensity for clip in clips])
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """The emotions that occur, sorted: what a model trained on these tells apart."""
+        return tuple(map(str, np.unique(self.emotions)))
+
+    @property
     def digest(self) -> str:
         """The same for the same utterances and labels in the same order, wherever they lie."""
         lines = (
