@@ -18,8 +18,8 @@ _TEMPLATE = """# Model card: {name}
 ## What it is
 
 {what_it_is} It answers with probabilities over {n_labels} emotions ({labels}), made less sure
-the less is heard{if_strange}. Recordings are cut to the part in which somebody speaks, with half a second around it;
-the level of a recording makes no difference. Made by `model_trainer.py`.
+the less is heard{if_strange}. Recordings are cut to the part in which somebody speaks, with half
+a second around it; the level of a recording makes no difference. Made by `model_trainer.py`.
 
 ## Training data
 
@@ -31,9 +31,9 @@ The weights were trained on all speakers of these corpora by the recipe measured
 ## How well it works on voices it has not heard
 
 Every figure is speaker-independent: a clip is answered by a model that has heard no clip of its
-speaker. How sure it is was calibrated on other speakers and corpora than those measured. UAR is the mean of the
-recalls of the emotions; its interval is a 95 % bootstrap over speakers; ± is the standard
-deviation over folds. Calibration error: 15 bins of equal mass; *by chance* is what a model that is
+speaker. How sure it is was calibrated on other speakers and corpora than those measured. UAR is
+the mean of the recalls of the emotions; its interval is a 95 % bootstrap over speakers; ± is the
+standard deviation over folds. Calibration error: 15 bins of equal mass; *by chance* is what a model that is
 exactly as sure as it is right would have with so many clips.
 
 {scores}
