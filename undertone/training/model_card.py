@@ -33,8 +33,8 @@ The weights were trained on all speakers of these corpora by the recipe measured
 Every figure is speaker-independent: a clip is answered by a model that has heard no clip of its
 speaker. How sure it is was calibrated on other speakers and corpora than those measured. UAR is
 the mean of the recalls of the emotions; its interval is a 95 % bootstrap over speakers; ± is the
-standard deviation over folds. Calibration error: 15 bins of equal mass; *by chance* is what a model that is
-exactly as sure as it is right would have with so many clips.
+standard deviation over folds. Calibration error: 15 bins of equal mass; *by chance* is what a model
+that is exactly as sure as it is right would have with so many clips.
 
 {scores}
 
