@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from undertone.emotions import DEFAULT_LABEL_SET, label_set, merging
+from undertone.emotions import DEFAULT_LABEL_SET, in_set
 from undertone.sound.audio import Audio
 
 Floats = NDArray[np.float64]
@@ -83,7 +83,8 @@ class Calibration:
         beyond = _SOFTNESS * np.logaddexp(0, (answers.distances - self.knee) / _SOFTNESS)
         for_strange = np.minimum(1 + self.gain * beyond, _HIGHEST)
         temperatures = (self.temperature * for_short * for_strange)[:, np.newaxis]
-        _, shares = merging(labels, label_set(labels, DEFAULT_LABEL_SET))
+        told = [in_set(label, DEFAULT_LABEL_SET) or label for label in labels]
+        shares = np.array([[float(name == one) for one in sorted(set(told))] for name in told])
         said = np.exp(answers.log_probabilities)
         together = said @ shares + 1e-12
         tempered = softmax(np.log(together) / temperatures, axis=1)

@@ -88,7 +88,8 @@ def fit_calibration(known: Sequence[HeldOut], elsewhere: Sequence[HeldOut] = ())
     # Logarithms of temperature, seconds and gain; the knee as it is. Where a gain does nothing, the
     # loss is flat: more than one start finds a way from there.
     bounds = [(-2.0, 3.0), (-5.0, 3.0), (-5.0, 3.0), (0.0, 3.0)][: 4 if elsewhere else 2]
-    starts = [np.array([0.0, -1.0, 0.0, knee])[: len(bounds)] for knee in (0.7, 1.0, 1.5)]
+    knees = (0.7, 1.0, 1.5) if elsewhere else (0.0,)
+    starts = [np.array([0.0, -1.0, 0.0, knee])[: len(bounds)] for knee in knees]
     runs = [minimize(loss, start, method="L-BFGS-B", bounds=bounds) for start in starts]
     found = calibration(min(runs, key=lambda run: float(run.fun)).x)
     return Calibration(*(round(float(value), 4) for value in astuple(found)))
