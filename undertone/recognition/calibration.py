@@ -5,17 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
+from scipy.special import expit, softmax
 
 from undertone.emotions import DEFAULT_LABEL_SET, in_set
 from undertone.sound.audio import Audio
 
 Floats = NDArray[np.float64]
 
-# Over how much distance the temperature begins to rise.
-_SOFTNESS = 0.1
-# Where it ends: what is further away than any corpus was says no more about how wrong one can be.
-_HIGHEST = 4.0
+# How steeply the temperature rises where what is familiar ends, by the likelihood of held-out
+# answers. It rises to an end: what is further away than any corpus was says no more about how
+# wrong one can be.
+_STEEPNESS = 16.0
 
 
 @dataclass(frozen=True)
@@ -63,15 +63,17 @@ class Calibration:
     short_s : float
         The less is heard, the less sure: the temperature is multiplied with
         ``1 + short_s / seconds heard``.
-    gain, knee : float
-        The less it sounds like what the model was trained on, the less sure: from the distance
-        `knee` on it is multiplied with ``1 + gain * (distance - knee)``, at most 4.
+    gain, halfway : float
+        The less it sounds like what the model was trained on, the less sure: the temperature rises
+        to ``1 + gain`` times as much, half of that at the strangeness `halfway`. Strangeness is
+        the distance times the root of the seconds heard, as features that are means over a short
+        time are further from everything.
     """
 
     temperature: float = 1.0
     short_s: float = 0.0
     gain: float = 0.0
-    knee: float = 0.0
+    halfway: float = 1.0
 
     def probabilities(self, answers: Answers, labels: Sequence[str]) -> Floats:
         """Probabilities [n, n_labels] of emotions `labels`.
@@ -80,8 +82,9 @@ class Calibration:
         six emotions, an answer that is less sure stays the same answer.
         """
         for_short = 1 + self.short_s / answers.durations_s
-        beyond = _SOFTNESS * np.logaddexp(0, (answers.distances - self.knee) / _SOFTNESS)
-        for_strange = np.minimum(1 + self.gain * beyond, _HIGHEST)
+        strangeness = answers.distances * np.sqrt(answers.durations_s)
+        beyond = np.log(np.maximum(strangeness, 1e-9) / self.halfway)
+        for_strange = 1 + self.gain * expit(_STEEPNESS * beyond)
         temperatures = (self.temperature * for_short * for_strange)[:, np.newaxis]
         told = [in_set(label, DEFAULT_LABEL_SET) or label for label in labels]
         shares = np.array([[float(name == one) for one in sorted(set(told))] for name in told])

@@ -76,7 +76,7 @@ def fit_calibration(known: Sequence[HeldOut], elsewhere: Sequence[HeldOut] = ())
     parts += [(part, part.right(), 1 / len(elsewhere)) for part in elsewhere]
 
     def calibration(free: Floats) -> Calibration:
-        return Calibration(*np.exp(free[:3]), *free[3:])
+        return Calibration(*np.exp(free))
 
     def loss(free: Floats) -> float:
         total = 0.0
@@ -85,11 +85,11 @@ def fit_calibration(known: Sequence[HeldOut], elsewhere: Sequence[HeldOut] = ())
             total -= weight * float(np.log((p * right).sum(axis=1) + 1e-12).mean())
         return total
 
-    # Logarithms of temperature, seconds and gain; the knee as it is. Where a gain does nothing, the
-    # loss is flat: more than one start finds a way from there.
-    bounds = [(-2.0, 3.0), (-5.0, 3.0), (-5.0, 3.0), (0.0, 3.0)][: 4 if elsewhere else 2]
-    knees = (0.7, 1.0, 1.5) if elsewhere else (0.0,)
-    starts = [np.array([0.0, -1.0, 0.0, knee])[: len(bounds)] for knee in knees]
+    # Logarithms of all four. Where a gain does nothing, the loss is flat: more than one start finds
+    # a way from there.
+    bounds = [(-2.0, 3.0), (-5.0, 3.0), (-5.0, 3.0), (-3.0, 3.0)][: 4 if elsewhere else 2]
+    halfways = (0.0, 0.5, 1.0) if elsewhere else (0.0,)
+    starts = [np.array([0.0, -1.0, 0.0, halfway])[: len(bounds)] for halfway in halfways]
     runs = [minimize(loss, start, method="L-BFGS-B", bounds=bounds) for start in starts]
     found = calibration(min(runs, key=lambda run: float(run.fun)).x)
     return Calibration(*(round(float(value), 4) for value in astuple(found)))
