@@ -6,13 +6,15 @@ Which emotions a model tells apart, and in which order, is the model's own matte
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from undertone.messages import translatable as _
 
-Floats = NDArray[np.float64]
+if TYPE_CHECKING:  # a command line that only says what it can do needs no numpy
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ LABEL_SETS = tuple(_LEFT_OUT)
 DEFAULT_LABEL_SET = 7
 
 
-def merging(labels: Sequence[str], kept: Collection[str]) -> tuple[tuple[str, ...], Floats]:
+def merging(labels: Sequence[str], kept: Collection[str]) -> "tuple[tuple[str, ...], Floats]":
     """How some emotions are told as fewer: calm, if it is not kept, as neutral; others not at all.
 
     Parameters
@@ -103,14 +105,16 @@ def merging(labels: Sequence[str], kept: Collection[str]) -> tuple[tuple[str, ..
     shares : array [len(labels), len(names)]
         1 where a label is told as a name, else 0.
     """
+    import numpy as np
+
     names = tuple(label for label in labels if label in kept)
     told = [label if label in names else _MERGE.get(label, "") for label in labels]
     return names, np.array([[float(name == as_what) for name in names] for as_what in told])
 
 
 def read_as(
-    probabilities: Floats, labels: Sequence[str], kept: Collection[str]
-) -> tuple[tuple[str, ...], Floats]:
+    probabilities: "Floats", labels: Sequence[str], kept: Collection[str]
+) -> "tuple[tuple[str, ...], Floats]":
     """Names, and probabilities [n, len(names)], of some emotions, read from those over more.
 
     Calm, if it is not kept, is added to neutral; other emotions that are not kept are dropped, and
