@@ -38,7 +38,8 @@ from undertone.recognition.timeline import timeline, with_timeline
 from undertone.settings import Settings
 from undertone.sound.audio import decode
 from undertone.sound.isolation import Decoders
-from undertone.store.history import History
+from undertone.store.data_folder import prepare_data_folder
+from undertone.store.history import check_database
 from undertone.store.retention import Retention
 from undertone.web import (
     access,
@@ -235,7 +236,7 @@ def serve(settings: Settings) -> None:
     class Server(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:
             options: dict[str, Any] = {
-                "bind": f"{settings.host}:{settings.port}",
+                "bind": settings.bind_address,
                 "worker_class": Worker,
                 "workers": settings.processes,
                 "threads": capacity.n_threads(settings),
@@ -262,8 +263,8 @@ def serve(settings: Settings) -> None:
     # Said here in a sentence; inside the worker it would be a traceback of the server's.
     load_info(settings.model)
     access.check_limits(settings)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    History(settings.store_url).close()
+    prepare_data_folder(settings.data_dir)
+    check_database(settings.store_url)
     if settings.api_keys_file:
         KeyRing(settings.api_keys_file).keys()
     if warning := access.open_to_all(settings):

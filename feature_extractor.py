@@ -17,11 +17,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from undertone.errors import RecordingTooShort, UndertoneError
+from undertone.errors import OutputUnwritable, RecordingTooShort, UndertoneError
 from undertone.onnx import one_thread_session
 from undertone.sound.acoustics import N_LOG_MEL, N_MFCC, Floats, Tracks, measure, rhythm
 from undertone.sound.audio import SAMPLE_RATE, Audio, decode
 from undertone.sound.pace import FRAMES_PER_S
+from undertone.standard_output import prepare_streams, writing_output
 
 
 class Feature(NamedTuple):
@@ -291,7 +292,8 @@ class SpeechEncoder:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the features of a recording; 1 if it cannot be read."""
+    """Print the features of a recording; return 1 if it cannot be read or printed."""
+    prepare_streams()
     parser = argparse.ArgumentParser(description="The acoustic features of a recording.")
     parser.add_argument("file", type=Path, help="a wav, mp3, flac, ogg, m4a, webm or similar file")
     parser.add_argument("--json", action="store_true", help="print JSON, with null for NaN")
@@ -303,13 +305,27 @@ def main(arguments: list[str] | None = None) -> int:
         reason = error.message if isinstance(error, UndertoneError) else error.strerror
         print(f"{options.file}: {reason}", file=sys.stderr)
         return 1
-    if options.json:
+    try:
+        with writing_output():
+            _print_features(extractor, values, options.json)
+    except OutputUnwritable as error:
+        print(error.message, file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        return 1
+    return 0
+
+
+def _print_features(
+    extractor: AudioFeatureExtractor, values: dict[str, float], as_json: bool
+) -> None:
+    """Print features as a table, or as JSON with null for NaN."""
+    if as_json:
         numbers = {name: None if np.isnan(value) else value for name, value in values.items()}
         print(json.dumps({"extractor_id": extractor.extractor_id, "features": numbers}, indent=1))
-        return 0
+        return
     for name, unit, meaning in extractor.describe():
         print(f"{name:34} {values[name]:12.4f} {unit:12} {meaning}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from undertone.recognition.calibration import Calibration
 from undertone.recognition.model_store import MODELS_DIR, ModelInfo, load_info, save_info, sha256
 from undertone.settings import ROOT
 from undertone.sound.audio import decode
+from undertone.standard_output import prepare_streams, writing_output
 from undertone.training import comparison, evaluation, model_card, robustness
 from undertone.training.augmentation import Augmentation
 from undertone.training.calibrating import fit_calibration
@@ -315,7 +316,11 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    prepare_streams()
     try:
-        main(sys.argv[1:])
+        with writing_output():
+            main(sys.argv[1:])
+    except BrokenPipeError:
+        sys.exit(1)
     except UndertoneError as stop:
         sys.exit(f"model_trainer: {stop.message}")

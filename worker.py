@@ -23,7 +23,8 @@ from undertone.recognition.model_store import installed_models, load_info
 from undertone.settings import Settings
 from undertone.sound.audio import decode
 from undertone.sound.isolation import Decoders
-from undertone.store.history import History
+from undertone.store.data_folder import prepare_data_folder
+from undertone.store.history import check_database
 from undertone.web.logs import configuration
 
 _opening = threading.Lock()
@@ -38,7 +39,8 @@ def main(arguments: list[str]) -> None:
             "to, such as redis://localhost:6379/0."
         )
     load_info(settings.model)
-    History(settings.store_url).close()
+    prepare_data_folder(settings.data_dir)
+    check_database(settings.store_url)
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     usual = ["--concurrency", str(max(1, settings.job_threads))]
     app.worker_main(["--quiet", "worker", *quiet, *usual, *arguments])

@@ -51,6 +51,7 @@ def running_server(
     port: int = 0,
     cwd: Path = ROOT,
     only: Mapping[str, str] = os.environ,
+    log: Path | None = None,
     **settings: str,
 ) -> Iterator[Server]:
     """``python app.py`` until the block ends.
@@ -65,6 +66,8 @@ def running_server(
         Where the program is.
     only : mapping of str to str, optional
         The environment; this process's if not given.
+    log : Path, optional
+        For what it prints; ``server.log`` in the data folder if not given.
     **settings : str
         More environment variables.
 
@@ -84,11 +87,12 @@ def running_server(
         "UNDERTONE_DATA_DIR": str(data_dir),
         **settings,
     }
-    printed = data_dir / "server.log"
-    with printed.open("wb") as log:
+    printed = log or data_dir / "server.log"
+    with printed.open("wb") as file:
         command = [sys.executable, "app.py"]
-        process = subprocess.Popen(command, cwd=cwd, env=environ, stdout=log, stderr=log)
-    server = Server(f"http://127.0.0.1:{port}", process)
+        process = subprocess.Popen(command, cwd=cwd, env=environ, stdout=file, stderr=file)
+    host = "[::1]" if environ["UNDERTONE_HOST"] == "::1" else "127.0.0.1"
+    server = Server(f"http://{host}:{port}", process)
     try:
         _wait_until_healthy(server, printed)
         yield server

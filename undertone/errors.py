@@ -206,6 +206,13 @@ class FileUnusable(UndertoneError):
     code = "file-unusable"
 
 
+class OutputUnwritable(UndertoneError):
+    """The output of a command-line program cannot be written."""
+
+    status = 507
+    code = "output-unwritable"
+
+
 class ClusterUnusable(UndertoneError):
     """A cluster does not answer, or has no workers."""
 

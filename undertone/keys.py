@@ -17,8 +17,9 @@ from pathlib import Path
 
 from limits import parse_many
 
-from undertone.errors import KeysUnusable, SettingsError, UndertoneError
+from undertone.errors import KeysUnusable, OutputUnwritable, SettingsError, UndertoneError
 from undertone.settings import Settings, variable
+from undertone.standard_output import prepare_streams, writing_output
 
 PREFIX = "undertone_"  # so that a scanner of leaked secrets can know one
 MAX_NAME_CHARS = 60
@@ -140,6 +141,7 @@ def _hash(secret: str) -> str:
 
 def main(arguments: list[str], environ: dict[str, str]) -> None:
     """Make, revoke or list keys, as the command line says."""
+    prepare_streams()
     parser = argparse.ArgumentParser(prog="python -m undertone.keys", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     make = commands.add_parser("make", help="make a key and print it: it is not kept")
@@ -155,12 +157,19 @@ def main(arguments: list[str], environ: dict[str, str]) -> None:
         raise SettingsError(f"{name} is not set: it names the file that keeps the keys' hashes.")
     ring = KeyRing(path)
     if options.command == "make":
-        print(ring.make(options.name, options.limit))
+        secret = ring.make(options.name, options.limit)
+        try:
+            with writing_output():
+                print(secret)
+        except (OutputUnwritable, BrokenPipeError):
+            ring.revoke(options.name)  # nobody has seen it
+            raise
     elif options.command == "revoke":
         ring.revoke(options.name)
     else:
-        for key in ring.keys():
-            print(f"{key.name}\t{key.created_at}\t{key.limit}")
+        with writing_output():
+            for key in ring.keys():
+                print(f"{key.name}\t{key.created_at}\t{key.limit}")
 
 
 if __name__ == "__main__":
@@ -168,3 +177,5 @@ if __name__ == "__main__":
         main(sys.argv[1:], dict(os.environ))
     except UndertoneError as stop:
         sys.exit(stop.message)
+    except BrokenPipeError:
+        sys.exit(1)

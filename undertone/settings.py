@@ -2,10 +2,12 @@
 
 import base64
 import binascii
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -16,6 +18,12 @@ ROOT = Path(__file__).resolve().parent.parent
 MIB = 1024 * 1024
 LONGEST_STAY = timedelta(days=36_500)
 T = TypeVar("T")
+PREFIX = "UNDERTONE_"
+# Read elsewhere: by the client, and by the tests.
+_OTHER_NAMES = {"UNDERTONE_API_KEY", "UNDERTONE_CHROMIUM"}
+# Kubernetes puts the addresses of services named undertone-* into every pod's environment.
+_SERVICE_LINK = re.compile(r".*_SERVICE_(HOST|PORT)(_\w+)?|.*_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?")
+_HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(\.(?!-)[a-z0-9-]{1,63})*\.?", re.IGNORECASE)
 _ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
 
 
@@ -23,6 +31,21 @@ def _text(value: str) -> str:
     if not value.strip():
         raise ValueError("text that is not empty")
     return value.strip()
+
+
+def _host(value: str) -> str:
+    """Parse an IPv4 or IPv6 address, with or without brackets, or a host name."""
+    host = value.strip()
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        if bare != host or not _HOST_NAME.fullmatch(host):
+            raise ValueError(
+                "an address such as 127.0.0.1, 0.0.0.0 or ::1, or a host name; the port is "
+                f"{PREFIX}PORT"
+            ) from None
+    return host
 
 
 def _path(value: str) -> Path:
@@ -168,7 +191,7 @@ def _setting(
 class Settings:
     """All settings; each field's environment variable is ``UNDERTONE_<FIELD>`` or as stated."""
 
-    host: str = _setting("127.0.0.1", _text, "address to listen on")
+    host: str = _setting("127.0.0.1", _host, "address to listen on")
     port: int = _setting(5000, _number(int, 0, 65535), "port to listen on; 0 takes a free one")
     processes: int = _setting(
         1, _number(int, 1, 64), "web processes, each with its own models, threads, live sessions "
@@ -289,8 +312,10 @@ class Settings:
         Raises
         ------
         SettingsError
-            A value cannot be used; the message names the variable, the value and what it takes.
+            A value cannot be used, or a name that starts with ``UNDERTONE_`` is no setting. The
+            message names the variable, the value and what it takes, or the nearest setting.
         """
+        _refuse_unknown(environ)
         values: dict[str, Any] = {}
         for setting in fields(cls):
             for name in (variable(setting.name), setting.metadata["older"]):
@@ -324,6 +349,12 @@ class Settings:
         return Path(self.audio_url) if self.audio_url else self.data_dir
 
     @property
+    def bind_address(self) -> str:
+        """Address and port as gunicorn takes them: an IPv6 address in brackets."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @property
     def store_url(self) -> str:
         """SQLAlchemy URL of the history."""
         return self.database_url or f"sqlite:///{self.data_dir / 'undertone.sqlite3'}"
@@ -333,6 +364,20 @@ def variable(field_name: str) -> str:
     """Name of the environment variable of a field of `Settings`."""
     named = {setting.name: setting.metadata["name"] for setting in fields(Settings)}
     return named[field_name] or f"UNDERTONE_{field_name.upper()}"
+
+
+def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    """Refuse variables that look like settings and are none: a misspelt one would be ignored."""
+    known = {variable(setting.name) for setting in fields(Settings)}
+    for name, value in environ.items():
+        is_ours = name.upper().startswith(PREFIX) and name not in known | _OTHER_NAMES
+        is_link = _SERVICE_LINK.fullmatch(name) or re.match(r"(tcp|udp|sctp)://", value)
+        if not is_ours or is_link:
+            continue
+        near = get_close_matches(name.upper(), sorted(known), 1, cutoff=0.0)[0]
+        raise SettingsError(
+            f"{name} is not a setting. The nearest one is {near}; docs/settings.md lists all."
+        )
 
 
 def _parsed(name: str, value: str, parse: Callable[[str], T]) -> T:

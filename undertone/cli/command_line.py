@@ -17,8 +17,9 @@ from typing import IO, TYPE_CHECKING
 from undertone import __version__
 from undertone.cli import DONE, FAILED, INTERRUPTED, WRONG_USE
 from undertone.emotions import LABEL_SETS
-from undertone.errors import FileUnusable, UndertoneError, UnknownModel
+from undertone.errors import FileUnusable, OutputUnwritable, UndertoneError, UnknownModel
 from undertone.settings import Settings
+from undertone.standard_output import prepare_streams, writing_output
 
 if TYPE_CHECKING:  # what a wrong option or --help need not wait for
     from undertone.analysis import Recognizer
@@ -48,26 +49,35 @@ def main(arguments: Sequence[str], open_recognizer: "Callable[[str], Recognizer]
     open_recognizer : callable
         From the name of a model to its recogniser.
     """
-    options = None if arguments[:1] == ["batch"] else _parse(arguments)
+    prepare_streams()
     try:
-        if options is None:
-            from undertone.batch import command
-
-            return command.main(arguments[1:], open_recognizer)
-        settings = Settings.from_env(os.environ)
-        with (
-            _service(options, settings, open_recognizer) as service,
-            _open_output(options.out) as file,
-        ):
-            return _analyse(options, service, settings.max_upload_bytes, file)
+        with writing_output():
+            return _run(arguments, open_recognizer)
+    except OutputUnwritable as error:
+        print(f"undertone: {error.message}", file=sys.stderr)
+        return FAILED
     except UndertoneError as error:
         print(f"undertone: {error.message}", file=sys.stderr)
         return WRONG_USE
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # such as `| head`; what is buffered must not be tried again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # such as `| head`
         return FAILED
+
+
+def _run(arguments: Sequence[str], open_recognizer: "Callable[[str], Recognizer]") -> int:
+    if arguments[:1] == ["batch"]:
+        from undertone.batch import command
+
+        return command.main(arguments[1:], open_recognizer)
+    options = _parse(arguments)
+    settings = Settings.from_env(os.environ)
+    with (
+        _service(options, settings, open_recognizer) as service,
+        _open_output(options.out) as file,
+        writing_output(file),
+    ):
+        return _analyse(options, service, settings.max_upload_bytes, file)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

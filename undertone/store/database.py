@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from undertone.errors import SettingsError, StoreError
 
 PATIENCE_S = 5  # how long one waits for another's lock, or for a server to answer
+MAX_CHECKED_PAGES = 16_384  # 64 MiB, which take about 0.1 s
 _DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
 
 
@@ -72,6 +73,51 @@ def store_errors() -> Iterator[None]:
         raise StoreError(
             "The history cannot be reached at the moment; please try again in a little while."
         ) from error
+
+
+@contextmanager
+def opening_errors(engine: Engine) -> Iterator[None]:
+    """Name the database and the reason in a `StoreError` raised while it is opened.
+
+    At the start the operator reads the message; later it goes to clients, who get neither.
+    """
+    try:
+        yield
+    except StoreError as error:
+        if error.__cause__ is None:  # it has its own sentence
+            raise
+        cause = getattr(error.__cause__, "orig", None) or error.__cause__
+        reason = str(cause).strip().split("\n")[0]
+        raise StoreError(f"The database {location(engine)} cannot be used: {reason}.") from cause
+
+
+def location(engine: Engine) -> str:
+    """Path of the SQLite file, or URL of the PostgreSQL database without its password."""
+    url = engine.url
+    is_sqlite = url.get_backend_name() == "sqlite"
+    return str(url.database) if is_sqlite else url.render_as_string(hide_password=True)
+
+
+def check_pages(engine: Engine) -> None:
+    """Return if no page of a SQLite file is damaged; large files are not checked.
+
+    Raises
+    ------
+    StoreError
+        A page is damaged.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    with reading(engine) as connection:
+        n_pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        if n_pages > MAX_CHECKED_PAGES:
+            return
+        found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+    if found != "ok":
+        raise StoreError(
+            f"The database {location(engine)} is damaged: {found.splitlines()[0]}. "
+            "Restore it from a backup, or move it away to start with an empty history."
+        )
 
 
 def _open_sqlite(url: URL) -> Engine:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, delete, func, 
 from undertone.errors import AnalysisNotFound
 from undertone.file_names import display_name
 from undertone.prediction import Analysis
-from undertone.store.database import open_engine, reading, writing
+from undertone.store.database import check_pages, open_engine, opening_errors, reading, writing
 from undertone.store.listing import Cursor, Entry, Filter, Page, entry, query, row
 from undertone.store.schema import analyses, bring_up_to_date, documents
 
@@ -46,7 +46,8 @@ class History:
         self._engine = open_engine(url)
         self._forget = forget
         try:
-            bring_up_to_date(self._engine)
+            with opening_errors(self._engine):
+                bring_up_to_date(self._engine)
         except Exception:
             self.close()
             raise
@@ -255,6 +256,26 @@ class History:
             n_deleted += deleted.rowcount
             if len(ids) < ROWS_AT_A_TIME:
                 return n_deleted
+
+
+def check_database(url: str) -> None:
+    """Return if the database can be read and written; make or upgrade its tables.
+
+    Raises
+    ------
+    SettingsError
+        The URL cannot be used.
+    StoreError
+        The database cannot be reached or written, is damaged, or is of a newer Undertone. The
+        message names it and the reason.
+    """
+    history = History(url)
+    try:
+        with opening_errors(history.engine):
+            check_pages(history.engine)
+            history.check_writable()
+    finally:
+        history.close()
 
 
 def _not_found() -> AnalysisNotFound:
