@@ -116,14 +116,16 @@ def create_app(settings: Settings | None = None) -> Flask:
         },
         Decoders(settings.decoders).decode if settings.decoders else decode,
     )
-    Retention(analyzer.history, settings.keep_history, analyzer.recordings).start()
     app.extensions["undertone"] = analyzer
     app.extensions["undertone.pictures"] = Pictures()
     app.extensions["undertone.turns"] = capacity.Turns(settings.threads, settings.waiting)
     app.extensions["undertone.live"] = live.LiveSessions(settings.live_sessions)
     app.extensions["undertone.stopping"] = threading.Event()
-    app.extensions["undertone.jobs"] = open_desk(settings, analyzer)
-    metrics.watch(app, analyzer, app.extensions["undertone.jobs"].jobs)
+    desk = app.extensions["undertone.jobs"] = open_desk(settings, analyzer)
+    Retention(
+        analyzer.history, settings.keep_history, analyzer.recordings, sweep=desk.sweep
+    ).start()
+    metrics.watch(app, analyzer, desk.jobs)
     for views in VIEWS:
         app.register_blueprint(views.bp)
     languages.set_up(app)

@@ -27,6 +27,7 @@ def test_it_works(files: WaitingFiles) -> None:
     second.write(b"two")
     first.write(b"more")
     new.keep([first, second])
+    new.release()
     assert on_disk(files) == {f"{new.job_id}/1": b"one more", f"{new.job_id}/2": b"two"}
     assert files.read(new.job_id, 1) == b"one more"
     assert (files.folder / new.job_id).stat().st_mode & 0o77 == 0
@@ -51,6 +52,7 @@ def test_only_what_is_wanted_is_kept(files: WaitingFiles) -> None:
     wanted.write(b"x")
     other.write(b"y")
     new.keep([wanted])
+    new.release()
     assert list(on_disk(files)) == [f"{new.job_id}/1"]
     new.discard()
     assert not list(files.folder.iterdir())
@@ -65,6 +67,7 @@ def test_a_recording_that_is_too_large_takes_no_room(files: WaitingFiles) -> Non
     assert upload.is_too_large
     assert upload.n_bytes == 60
     new.keep([upload])
+    new.release()
     assert not on_disk(files)
 
 

@@ -1,11 +1,10 @@
 """Desk: where the web brings jobs and asks after them."""
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from undertone.analysis import Analyzer
-from undertone.errors import FileTooLarge, StoreError, UndertoneError
+from undertone.errors import FileTooLarge, UndertoneError
 from undertone.file_names import display_name
 from undertone.jobs.in_process import InProcess
 from undertone.jobs.job import Job
@@ -14,8 +13,6 @@ from undertone.jobs.work import Work, open_work
 from undertone.optional import needed_for
 from undertone.settings import Settings
 from undertone.store.waiting import Draft, Upload, nothing
-
-logger = logging.getLogger("undertone")
 
 
 class Engine(Protocol):
@@ -118,10 +115,22 @@ class Desk:
         try:
             job = self.jobs.add(draft.job_id, items, model, n_labels, webhook)
         except UndertoneError:
+            draft.discard()
             self._files.remove_job(draft.job_id)
             raise
+        draft.release()
         self.engine.wake()
         return job
+
+    def sweep(self) -> None:
+        """Remove recordings that a crash left behind.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be read.
+        """
+        self._files.sweep(self.jobs.are_over)
 
     def look(self, job_id: str) -> Job:
         """The job as it is; whoever asks also sees to it that somebody works on it.
@@ -154,13 +163,9 @@ class Desk:
 def open_desk(settings: Settings, analyzer: Analyzer) -> Desk:
     """The desk of a web process; what an earlier one left unfinished is taken up."""
     work = open_work(settings, analyzer)
-    engine = _open_engine(settings, work)
-    try:
-        work.files.sweep(work.jobs.are_over)
-    except StoreError as error:  # the next start does it; this one should answer
-        logger.warning("%s", error.message, exc_info=error)
-    engine.wake()
-    return Desk(settings, work, engine)
+    desk = Desk(settings, work, _open_engine(settings, work))
+    desk.engine.wake()
+    return desk
 
 
 def _open_engine(settings: Settings, work: Work) -> Engine:

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from undertone.errors import JobNotFound, QueueFull
 from undertone.jobs.ending import end_items, end_job_if_over
 from undertone.jobs.job import UNFINISHED, Heard, Item, Job, State, Webhook
-from undertone.store.database import reading, writing
+from undertone.store.database import reading, truncate_log, writing
 from undertone.store.listing import Cursor
 from undertone.store.schema import analyses, job_items, jobs, webhooks
 
@@ -201,6 +201,7 @@ class Jobs:
         job = self.cancel(job_id)
         with writing(self._engine) as connection:
             connection.execute(delete(jobs).where(jobs.c.id == job.id))
+        truncate_log(self._engine)
 
     def delete_older(self, moment: datetime) -> None:
         """Delete all jobs that were over before a moment.
@@ -211,7 +212,9 @@ class Jobs:
             The database cannot be written.
         """
         with writing(self._engine) as connection:
-            connection.execute(delete(jobs).where(jobs.c.finished_at < moment))
+            deleted = connection.execute(delete(jobs).where(jobs.c.finished_at < moment))
+        if deleted.rowcount:
+            truncate_log(self._engine)
 
     def are_over(self, job_ids: Sequence[str]) -> dict[str, bool]:
         """Of those of the ids that are jobs', whether they are over.

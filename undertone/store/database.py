@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from undertone.errors import SettingsError, StoreError
 
 PATIENCE_S = 5  # how long one waits for another's lock, or for a server to answer
+TRUNCATE_PATIENCE_MS = 500
 MAX_CHECKED_PAGES = 16_384  # 64 MiB, which take about 0.1 s
 _DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
 
@@ -62,6 +63,25 @@ def writing(engine: Engine) -> Iterator[Connection]:
     with store_errors(), engine.connect() as connection:
         with connection.execution_options(writes=True).begin():
             yield connection
+
+
+def truncate_log(engine: Engine) -> bool:
+    """Empty the write-ahead log of a SQLite file, which still holds what was deleted.
+
+    Returns
+    -------
+    bool
+        False where others were reading or writing for too long; the next call does it.
+    """
+    if engine.dialect.name != "sqlite":
+        return True
+    with store_errors(), engine.connect() as connection:
+        cursor = connection.connection.cursor()  # the driver's own: outside of any transaction
+        (usual_ms,) = cursor.execute("PRAGMA busy_timeout").fetchone()
+        cursor.execute(f"PRAGMA busy_timeout={TRUNCATE_PATIENCE_MS}")
+        is_busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        cursor.execute(f"PRAGMA busy_timeout={usual_ms}")
+    return not is_busy
 
 
 @contextmanager

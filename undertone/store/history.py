@@ -11,7 +11,14 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, delete, func, 
 from undertone.errors import AnalysisNotFound
 from undertone.file_names import display_name
 from undertone.prediction import Analysis
-from undertone.store.database import check_pages, open_engine, opening_errors, reading, writing
+from undertone.store.database import (
+    check_pages,
+    open_engine,
+    opening_errors,
+    reading,
+    truncate_log,
+    writing,
+)
 from undertone.store.listing import Cursor, Entry, Filter, Page, entry, query, row
 from undertone.store.schema import analyses, bring_up_to_date, documents
 
@@ -219,6 +226,10 @@ class History:
         """
         return self._delete([analyses.c.created_at < moment])
 
+    def truncate_log(self) -> None:
+        """Remove deleted content from the log of the database; see `database.truncate_log`."""
+        truncate_log(self._engine)
+
     def check_writable(self) -> None:
         """Return if a row could be written now.
 
@@ -255,7 +266,10 @@ class History:
                 deleted = connection.execute(delete(analyses).where(analyses.c.id.in_(ids)))
             n_deleted += deleted.rowcount
             if len(ids) < ROWS_AT_A_TIME:
-                return n_deleted
+                break
+        if n_deleted:
+            self.truncate_log()
+        return n_deleted
 
 
 def check_database(url: str) -> None:

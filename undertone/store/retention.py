@@ -8,6 +8,7 @@ do so at the same time: what is deleted twice is deleted.
 import logging
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from undertone.errors import StoreError
@@ -27,14 +28,21 @@ class Retention:
     keep_history : timedelta, optional
         How long analyses stay; for ever if not given.
     recordings : Recordings
+    sweep : callable, optional
+        Removes what crashes left behind; called as often.
     """
 
     def __init__(
-        self, history: History, keep_history: timedelta | None, recordings: Recordings
+        self,
+        history: History,
+        keep_history: timedelta | None,
+        recordings: Recordings,
+        sweep: Callable[[], None] | None = None,
     ) -> None:
         self._history = history
         self._keep_history = keep_history
         self._recordings = recordings
+        self._sweep = sweep
 
     def expire(self, now: datetime) -> None:
         """Delete what is too old at this moment.
@@ -47,12 +55,14 @@ class Retention:
         self._recordings.expire(now.timestamp())
         if self._keep_history:
             self._history.delete_older(now - self._keep_history)
+        self._history.truncate_log()
+        if self._sweep:
+            self._sweep()
 
     def start(self) -> None:
-        """Delete what is too old, now and from time to time; trouble is logged."""
+        """Delete what is too old, now and every ten minutes; trouble is logged."""
         self._try_to_expire()
-        if self._keep_history or self._recordings.keep_for:
-            threading.Thread(target=self._run, name="retention", daemon=True).start()
+        threading.Thread(target=self._run, name="retention", daemon=True).start()
 
     def _run(self) -> None:
         while True:

@@ -13,8 +13,10 @@ from typing import Any
 from undertone.settings import Settings
 from undertone.store.recordings import Recordings, store_errors
 from undertone.store.stores import as_os_errors, open_store
-from undertone.store.waiting import ORPHAN_AGE_S, Draft, Upload, WaitingFiles, losing, storing
+from undertone.store.waiting import Draft, Upload, WaitingFiles, losing, storing
 
+# A bucket has no locks. Storing the recordings of a job takes minutes at the most.
+ORPHAN_AGE_S = 3600
 _ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 

@@ -4,6 +4,7 @@ The rule: a file is named by its job and its number, never by a client, and is o
 before the job is in the database.
 """
 
+import fcntl
 import io
 import os
 import secrets
@@ -15,9 +16,10 @@ from pathlib import Path
 
 from undertone.errors import JobTooLarge, RecordingLost, StoreError, TooManyFiles
 
-# A folder whose job is not in the database belongs to a request that goes on, or, when it is this
-# old, to one that never ended.
-ORPHAN_AGE_S = 24 * 3600
+# A request holds a lock in the folder of its job until the job is in the database. A folder of no
+# job, unlocked and this old, was left behind by a crash.
+ORPHAN_AGE_S = 60
+LOCK = "receiving"
 MIB = 1024 * 1024
 
 
@@ -112,6 +114,15 @@ class Draft:
         self._n_bytes = 0
         with storing():
             self._folder.mkdir(mode=0o700, parents=True)
+            self._lock = os.open(self._folder / LOCK, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def release(self) -> None:
+        """Let go of the folder: its job is in the database, or is not going to be."""
+        if self._lock >= 0:
+            (self._folder / LOCK).unlink(missing_ok=True)
+            os.close(self._lock)
+            self._lock = -1
 
     def open(self) -> Upload:
         """A place for one more recording; its `write` raises `JobTooLarge` and `StoreError`.
@@ -155,6 +166,7 @@ class Draft:
 
     def discard(self) -> None:
         """Remove all that came."""
+        self.release()
         for upload in self._uploads:
             upload.close()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -221,14 +233,26 @@ class WaitingFiles:
         """
         if not self.folder.is_dir():
             return
-        ages_s = {}
-        for path in self.folder.iterdir():
-            with suppress(FileNotFoundError):  # another process has just been done with it
-                ages_s[path.name] = time.time() - path.stat().st_mtime
-        known = are_over(list(ages_s))
-        for job_id, age_s in ages_s.items():
-            if known.get(job_id, age_s > ORPHAN_AGE_S):
+        # In this order: a request lets go of its folder after its job is in the database.
+        abandoned = {path.name: _is_abandoned(path) for path in self.folder.iterdir()}
+        known = are_over(list(abandoned))
+        for job_id, is_abandoned in abandoned.items():
+            if known.get(job_id, is_abandoned):
                 self.remove_job(job_id)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether a job's folder is old enough and no request holds its lock."""
+    try:
+        if time.time() - folder.stat().st_mtime < ORPHAN_AGE_S:
+            return False
+        with (folder / LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:  # there is no lock, or another process has just removed the folder
+        return True
+    except OSError:  # held, or on a file system without locks
+        return False
+    return True
 
 
 def _settle_folder(folder: Path) -> None:
