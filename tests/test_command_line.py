@@ -287,13 +287,24 @@ def test_memory_does_not_grow_with_the_number_of_recordings(tmp_path: Path) -> N
     assert peak_bytes < 10_000_000
 
 
-def test_interrupted_it_ends_with_what_was_done(clips: Path, tmp_path: Path) -> None:
+def heed_interrupts() -> None:
+    """Undo what a shell does to the programs it starts in the background: they ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.mark.parametrize("started_by", [signal.SIG_DFL, signal.SIG_IGN])  # in front, behind
+def test_interrupted_it_ends_with_what_was_done(
+    clips: Path, tmp_path: Path, started_by: signal.Handlers
+) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)  # nobody writes to it: the second recording takes for ever
+    usual = signal.signal(signal.SIGINT, started_by)
     with subprocess.Popen(
         [*COMMAND, str(clips / "short.wav"), str(pipe), "--json"],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=heed_interrupts,
     ) as running:  # fmt: skip
+        signal.signal(signal.SIGINT, usual)
         first = running.stdout.readline()
         running.send_signal(signal.SIGINT)
         rest, errors = running.communicate(timeout=60)
