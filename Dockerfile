@@ -1,13 +1,14 @@
 # The web process, or with another command a worker. The model is inside; nothing is downloaded later.
 FROM python:3.13-slim-bookworm AS build
 WORKDIR /app
-# requirements-batch.txt makes an image for the workers of a Dask cluster.
-ARG REQUIREMENTS=requirements-scale.txt
+# requirements-batch.lock makes an image for the workers of a Dask cluster.
+ARG REQUIREMENTS=requirements-scale.lock
 RUN python -m venv .venv
-COPY requirements.txt requirements-scale.txt requirements-batch.txt constraints.txt ./
+COPY requirements-scale.lock requirements-batch.lock ./
 # What only training needs, other packages' tests, languages that the pages do not have, services
 # other than S3 and those that tell who may use it, and what installs packages stay outside.
-RUN .venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check -r "$REQUIREMENTS" \
+RUN .venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes \
+        -r "$REQUIREMENTS" \
     && .venv/bin/python -m pip uninstall --quiet --yes scikit-learn narwhals seaborn pandas pip \
     && find .venv -type d -name tests -prune -exec rm -rf {} + \
     && find .venv -path '*/babel/locale-data/*.dat' ! -name root.dat ! -name 'en*' ! -name 'de*' -delete \

@@ -48,11 +48,11 @@ fuzz: $(VENV)/dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris==3.0.0
 	$(BIN)/python -m tools.fuzz $(SECONDS)
 
-# Known holes in any version that is pinned; the tool lives apart from what it looks at.
+# Known vulnerabilities of every pinned version. It fails, too, where a version cannot be looked up.
 audit:
 	$(PYTHON) -m venv .cache/audit
 	.cache/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
-	.cache/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
+	.cache/audit/bin/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
 
 # What is deployed, as far as it can be checked without an engine for containers: linters, and the
 # Dockerfile's steps in a clean folder. Root needs an IMAGE_PYTHON that the image's user may run.
@@ -67,13 +67,18 @@ image: $(VENV)/dev
 	rm -rf .cache/image
 	$(BIN)/python -m tools.build_image .cache/image --python $(IMAGE_PYTHON)
 
-# A fresh environment of the oldest Python, frozen; what newer ones need beside it is kept.
+# Pin all versions for Python 3.11 and later: constraints.txt for every requirements file, and what
+# runs in production with hashes. `make lock UPGRADE=--upgrade` takes the newest versions.
+UV = .cache/lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	--fork-strategy fewest --no-annotate --custom-compile-command "make lock" $(UPGRADE)
 lock:
-	kept=$$(grep '^#\|python_version' constraints.txt); rm -rf .lock; \
-	sed -i '/==/d' constraints.txt; python3.11 -m venv .lock; \
-	.lock/bin/pip install --quiet -r requirements-dev.txt; \
-	{ echo "$$kept" | grep '^#'; .lock/bin/pip freeze; echo "$$kept" | grep -v '^#'; } >constraints.txt; \
-	rm -rf .lock
+	$(PYTHON) -m venv .cache/lock
+	.cache/lock/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	grep -hv '^-\|^#' requirements*.txt | sort -u >.cache/lock/all.in
+	$(UV) --strip-extras .cache/lock/all.in -o constraints.txt
+	for name in requirements requirements-scale requirements-batch; do \
+		$(UV) --generate-hashes $$name.txt -o $$name.lock || exit; \
+	done
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -81,8 +86,8 @@ clean:
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/run: requirements.txt constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+$(VENV)/run: requirements.lock | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	touch $@
 
 # Before two processes do it at the same time, see there.
@@ -90,6 +95,6 @@ $(VENV)/compiled: $(VENV)/run
 	$(BIN)/python -m tools.precompile
 	touch $@
 
-$(VENV)/dev: requirements-dev.txt requirements-batch.txt requirements-scale.txt $(VENV)/compiled
+$(VENV)/dev: requirements-dev.txt requirements-batch.txt requirements-scale.txt constraints.txt $(VENV)/compiled
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
