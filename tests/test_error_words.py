@@ -24,7 +24,7 @@ GERMAN = {**BROWSER, "Accept-Language": "de"}
 # Raised by the command line, by clients, or at the start alone; or never told to anybody.
 NOT_ON_PAGES = {
     errors.SettingsError, errors.FileUnusable, errors.ClusterUnusable, errors.TableUnusable,
-    errors.ServerUnreachable, errors.ServerAnswerUnusable, Stopped,
+    errors.ServerUnreachable, errors.ServerAnswerUnusable, errors.OutputUnwritable, Stopped,
 }  # fmt: skip
 OF_LIBRARIES = {"not-found", "method-not-allowed"}
 
