@@ -263,3 +263,22 @@ def test_who_is_open_to_all_is_warned() -> None:
     assert "without API keys" in open_to_all(public)
     assert not open_to_all(replace(public, api_keys_file=Path("keys.json")))
     assert not open_to_all(Settings())
+
+
+def test_a_key_beside_another_authorization(serving: Any, ring: KeyRing) -> None:
+    """Either place will do: a proxy in front may need the other for itself."""
+    secret, other = ring.make("Eva"), ring.make("Ute")
+    client = serving(api_keys_file=ring.path)
+    proxies = [basic("proxy", "its own"), {"Authorization": "Bearer of-the-proxy"},
+               {"Authorization": "Digest username=x"}, {"Authorization": "nonsense"},
+               {"Authorization": ""}, basic("", "")]  # fmt: skip
+    for headers in proxies:
+        assert (
+            client.get("/models/info", headers={**headers, "X-API-Key": secret}).status_code == 200
+        )
+        assert (
+            client.get("/models/info", headers={**headers, "X-API-Key": "bad"}).status_code == 401
+        )
+    for key in ("bad", other):
+        headers = {**basic("", secret), "X-API-Key": key}
+        assert client.get("/models/info", headers=headers).status_code == 200

@@ -109,7 +109,7 @@ def test_every_kind_has_its_url(client: FlaskClient, voice_wav: bytes, kind: str
     assert response.status_code == 200
     assert response.mimetype == "image/png"
     assert response.data.startswith(b"\x89PNG")
-    assert response.headers["Cache-Control"] == "private, max-age=31536000, immutable"
+    assert response.headers["Cache-Control"] == "private, no-store"
 
 
 def test_who_has_it_does_not_get_it_again(

@@ -51,7 +51,8 @@ def guard(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def find_key() -> None:
-        g.key = ring.find(_secret()) if ring and not _is_open() else None
+        found = map(ring.find, _secrets()) if ring and not _is_open() else ()
+        g.key = next(filter(None, found), None)
 
     if ring or settings.rate_limit:
         _limit_rates(app, settings)
@@ -180,12 +181,16 @@ def _is_open() -> bool:
     return request.endpoint in OPEN_ENDPOINTS or request.method == "OPTIONS"
 
 
-def _secret() -> str:
-    """The key that came with the request, if any."""
-    authorization = request.authorization
-    if authorization is None:
-        return request.headers.get("X-API-Key", "")
-    return authorization.token or authorization.password or ""
+def _secrets() -> tuple[str, ...]:
+    """Every text of a request that may be an API key.
+
+    ``Authorization`` may belong to a proxy in front, so a key beside it counts too.
+    """
+    sent = request.authorization
+    return (
+        (sent.token or sent.password or "") if sent else "",
+        request.headers.get("X-API-Key", ""),
+    )
 
 
 def _is_among(host: str, names: tuple[str, ...]) -> bool:

@@ -1,8 +1,8 @@
-"""What browsers are told with every answer: what pages may load, and which may call the API."""
+"""Headers of every answer: what pages may load, who may call the API, what may be cached."""
 
 import re
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from flask_cors import CORS
 
 # Nothing is loaded from elsewhere and nothing inline runs; data: is for the base64 charts,
@@ -19,6 +19,11 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
+# Endpoints that show nobody's recording. All others may hold a result or its name, so no cache on
+# the way, and none of a browser, may keep their answers. The pages with a recorder are listed
+# because a browser forgets an unsent take when it goes back to a page that it may not keep.
+CACHEABLE_ENDPOINTS = {"static", "models.picture", "index", "live.page"}
+
 
 def secure(app: Flask, origins: tuple[str, ...]) -> None:
     """Say so with every answer.
@@ -34,6 +39,8 @@ def secure(app: Flask, origins: tuple[str, ...]) -> None:
     def add_headers(response: Response) -> Response:
         for name, value in SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)
+        if request.endpoint not in CACHEABLE_ENDPOINTS or response.status_code >= 400:
+            response.headers["Cache-Control"] = "private, no-store"
         return response
 
     if origins:

@@ -19,6 +19,7 @@ from undertone.errors import AnalysisNotFound, BadRequest, CrossSite, RecordingN
 from undertone.sound.audio_kinds import HEAD_BYTES, extension, media_type
 from undertone.store.exports import as_csv, begun
 from undertone.store.trend import trend
+from undertone.web.downloads import download, name_download
 from undertone.web.history_models import (
     DeletedAnswer,
     HistoryAnswer,
@@ -29,7 +30,7 @@ from undertone.web.history_models import (
     WholeHistoryAnswer,
 )
 from undertone.web.openapi import Answers, spec
-from undertone.web.request import analyzer, download, given, read_form, recording_url, wants_html
+from undertone.web.request import analyzer, given, read_form, recording_url, wants_html
 
 bp = Blueprint("history", __name__)
 
@@ -155,14 +156,12 @@ def recording(analysis_id: str) -> Response:
         head = _head(source)
         # The name's own ending may claim anything.
         stem = analysis.filename.rpartition(".")[0] or analysis.filename
-        response = send_file(
-            source, media_type(head), download_name=f"{stem}.{extension(head)}", conditional=True
-        )
+        response = send_file(source, media_type(head), conditional=True)
     except FileNotFoundError:
         raise RecordingNotKept(
             "This recording is not kept, or not any more; only what was heard in it is."
         ) from None
-    response.cache_control.private = True
+    name_download(response, f"{stem}.{extension(head)}", "inline")
     return response
 
 

@@ -38,13 +38,12 @@ from undertone.jobs.job import Job
 from undertone.store.exports import begun
 from undertone.store.listing import Cursor
 from undertone.store.waiting import Draft, Upload
+from undertone.web.downloads import download, download_bytes
 from undertone.web.job_models import JobAnswer, JobForm, JobResults, JobsAnswer, JobsQuery
 from undertone.web.openapi import Answers, spec
 from undertone.web.request import (
     InMemoryRequest,
     analyzer,
-    download,
-    download_bytes,
     given,
     too_large,
     wants_html,
@@ -252,6 +251,4 @@ def delete(job_id: str) -> Response:
 
 
 def _answer(job: Job) -> Response:
-    response = jsonify(job.to_dict())
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return jsonify(job.to_dict())

@@ -17,10 +17,6 @@ from undertone.web.request_models import LanguageChoice
 
 bp = Blueprint("pictures", __name__)
 
-# An analysis never changes, and a new drawing version has another tag.
-A_YEAR_S = 365 * 24 * 3600
-
-
 ERRORS = (BadRequest, AnalysisNotFound, UnknownPicture, PictureUnavailable, StoreError)
 
 
@@ -33,18 +29,16 @@ ERRORS = (BadRequest, AnalysisNotFound, UnknownPicture, PictureUnavailable, Stor
     operation_id="picture",
 )
 def show(analysis_id: str, kind: str) -> Response:
-    """A picture of a stored analysis; not drawn for a browser that still has it."""
+    """A picture of a stored analysis; not drawn for a client that still has it."""
     describe(kind)
     analysis = analyzer().history.get(analysis_id)
+    # An analysis never changes, and a new drawing version has another tag.
     tag = f"{analysis.id}-{kind}-{asked_words().language}-{DRAWING_VERSION}"
     if request.if_none_match.contains_weak(tag):
         response = Response(status=304)
     else:
         response = Response(picture(analysis, kind), mimetype="image/png")
     response.set_etag(tag)
-    response.cache_control.private = True
-    response.cache_control.max_age = A_YEAR_S
-    response.cache_control.immutable = True
     return response
 
 

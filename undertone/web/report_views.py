@@ -1,12 +1,12 @@
 """Reports to download."""
 
 import io
-from pathlib import PurePath
 
 from flask import Blueprint, Response, send_file
 
 from undertone.errors import AnalysisNotFound, BadRequest, StoreError
 from undertone.prediction import Analysis
+from undertone.web.downloads import export_name, name_download
 from undertone.web.languages import asked_words
 from undertone.web.openapi import Answers, spec
 from undertone.web.request import analyzer
@@ -33,11 +33,9 @@ def download(filename: str) -> Response:
     response = send_file(
         io.BytesIO(report(analysis, recognizer.info if recognizer else None, words)),
         "application/pdf",
-        as_attachment=True,
-        download_name=f"Undertone - {PurePath(analysis.filename).stem}.pdf",
     )
+    name_download(response, export_name(analysis.filename, "pdf"))
     response.content_language.add(words.language)
-    response.headers["Cache-Control"] = "private, no-cache"
     return response
 
 

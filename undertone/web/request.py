@@ -1,7 +1,7 @@
 """What every view needs of a request: the recording in it, and which answer is wanted."""
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import IO, Any, TypeVar
 
 from flask import (
@@ -10,7 +10,6 @@ from flask import (
     after_this_request,
     current_app,
     request,
-    stream_with_context,
     url_for,
 )
 from pydantic import BaseModel, ValidationError
@@ -22,7 +21,6 @@ from undertone.drawing.pictures import Pictures
 from undertone.emotions import DEFAULT_LABEL_SET
 from undertone.errors import FileTooLarge, ModelNotInstalled, NotJson
 from undertone.prediction import Analysis
-from undertone.store.exports import in_pieces
 from undertone.web.capacity import Turns
 from undertone.web.languages import asked_words
 from undertone.web.openapi import refusal
@@ -199,19 +197,6 @@ def too_large(limit_bytes: int) -> FileTooLarge:
         f"The file is larger than {limit_bytes / 1024 / 1024:g} MiB, the most accepted here; "
         "cut the recording or send it in a compressed format."
     )
-
-
-def download(lines: Iterable[str], kind: str, name: str) -> Response:
-    """A file of text that is sent as it is written, and kept by nobody on the way."""
-    return download_bytes(map(str.encode, in_pieces(lines)), f"{kind}; charset=utf-8", name)
-
-
-def download_bytes(parts: Iterable[bytes], kind: str, name: str) -> Response:
-    """As `download`, of whatever kind."""
-    response = Response(stream_with_context(iter(parts)), content_type=kind)
-    response.headers.set("Content-Disposition", "attachment", filename=name)
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
 
 
 def wants_html() -> bool:

@@ -3,7 +3,6 @@
 import csv
 import io
 from collections.abc import Iterator
-from pathlib import PurePath
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
@@ -13,6 +12,7 @@ from undertone.errors import AnalysisNotFound, StoreError
 from undertone.prediction import Analysis, Prediction
 from undertone.recognition.timeline import timeline, with_timeline
 from undertone.web.answer_models import AnalysisAnswer
+from undertone.web.downloads import export_name, name_download
 from undertone.web.openapi import Answers, spec
 from undertone.web.request import analyzer
 
@@ -33,7 +33,9 @@ COLUMNS = (
 def as_json(analysis_id: str) -> Response:
     """All that is stored of an analysis, as a file."""
     analysis = analyzer().history.get(analysis_id)
-    return _download(jsonify(with_timeline(analysis)), analysis, "json")
+    response = jsonify(with_timeline(analysis))
+    name_download(response, export_name(analysis.filename, "json"))
+    return response
 
 
 @bp.get("/results/<analysis_id>.csv")
@@ -51,7 +53,8 @@ def as_csv(analysis_id: str) -> Response:
     writer.writerow(COLUMNS)
     writer.writerows(_rows(analysis))
     response = Response(file.getvalue(), content_type="text/csv; charset=utf-8")
-    return _download(response, analysis, "csv")
+    name_download(response, export_name(analysis.filename, "csv"))
+    return response
 
 
 def _rows(analysis: Analysis) -> Iterator[list[Any]]:
@@ -71,10 +74,3 @@ def _row(part: str, start_s: float, end_s: float, heard: Prediction) -> list[Any
     ]
     told = (heard.label, round(heard.confidence, 4), str(heard.uncertain).lower())
     return [part, round(start_s, 3), round(end_s, 3), *told, *shares]
-
-
-def _download(response: Response, analysis: Analysis, extension: str) -> Response:
-    name = f"Undertone - {PurePath(analysis.filename).stem}.{extension}"
-    response.headers.set("Content-Disposition", "attachment", filename=name)
-    response.headers["Cache-Control"] = "private, no-cache"
-    return response
