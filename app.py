@@ -45,6 +45,7 @@ from undertone.web import (
     access,
     api,
     api_docs,
+    body_limits,
     capacity,
     comparison,
     headers,
@@ -63,13 +64,13 @@ from undertone.web import (
 )
 from undertone.web.answer_models import AnalysisAnswer
 from undertone.web.error_answers import answer_errors
+from undertone.web.form_body import FIELDS_BYTES
 from undertone.web.languages import page_words
 from undertone.web.request import (
     InMemoryRequest,
     analyse_page_form,
     analyzer,
     recording_url,
-    room_for_base64,
     wants_html,
     wished_model,
 )
@@ -98,12 +99,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.request_class = InMemoryRequest
     app.config["SETTINGS"] = settings
     # The form's own fields need a little room beside the file.
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + 64 * 1024
-    app.config["MAX_FORM_MEMORY_SIZE"] = None  # fields are within the limit of the whole
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + FIELDS_BYTES
     logs.follow_requests(app)
     access.guard(app, settings)
     capacity.watch_bodies(app, settings)
-    app.before_request(room_for_base64)
+    body_limits.limit_bodies(app)
     app.debug = settings.debug
     app.json.sort_keys = False  # type: ignore[attr-defined]  # keep the model's label order
     sheets.prepare(settings.data_dir / "matplotlib")

@@ -170,7 +170,7 @@ def test_limits(idle: FlaskClient, settings: Settings) -> None:
     assert_error(idle.post("/jobs", **recordings(*[small] * 6)), 413, "too-many-files")
     assert_error(idle.post("/jobs", **recordings(*[large] * 4)), 413, "job-too-large")
     fields = {f"field{n}": "x" for n in range(200)}
-    assert_error(idle.post("/jobs", **recordings(small, **fields)), 413, "job-too-large")
+    assert_error(idle.post("/jobs", **recordings(small, **fields)), 413, "request-too-large")
     assert not list((settings.data_dir / "jobs").iterdir())
     assert idle.post("/jobs", **recordings(*[small] * 5)).status_code == 202
     response = idle.post("/jobs", **recordings(small, small))

@@ -31,6 +31,7 @@ from undertone.errors import (
     UnknownModel,
 )
 from undertone.web import shapes
+from undertone.web.body_errors import CutOff, FormDamaged
 from undertone.web.capacity import Turns
 from undertone.web.openapi import Answers, spec
 from undertone.web.request import analyse, given
@@ -106,6 +107,7 @@ CALLS = (
 RECORDING_ERRORS: tuple[type[UndertoneError], ...] = (
     BadRequest,
     CrossSite,
+    CutOff,
     MissingFile,
     UnknownLabels,
     FileTooLarge,
@@ -139,7 +141,7 @@ def _add(call: Call) -> None:
         resp=Answers(
             get_type_hints(call.shape)["return"],
             *RECORDING_ERRORS,
-            *((NotJson, NotBase64) if as_json else ()),
+            *((NotJson, NotBase64) if as_json else (FormDamaged,)),
             *((UnknownModel,) if may_choose else (ModelNotInstalled,)),
         ),
         tags=["Recordings"],

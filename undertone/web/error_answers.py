@@ -3,11 +3,13 @@
 import logging
 
 from flask import Flask, Response, g, jsonify, render_template, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 from werkzeug.exceptions import TooManyRequests as LimitExceeded
 
 from undertone.errors import BadRequest, KeyNeeded, UndertoneError
 from undertone.web import access, logs
+from undertone.web.body_errors import CutOff
+from undertone.web.body_limits import body_too_large, takes_recording
 from undertone.web.error_words import all_error_words, error_words
 from undertone.web.request import too_large, wants_html
 
@@ -60,7 +62,11 @@ def answer_errors(app: Flask) -> None:
 def _from_http(app: Flask, error: HTTPException) -> UndertoneError:
     """An error of a library's own in the house's shape."""
     if isinstance(error, RequestEntityTooLarge):
+        if not takes_recording():
+            return body_too_large()
         return too_large(app.config["SETTINGS"].max_upload_bytes)
+    if isinstance(error, ClientDisconnected):
+        return CutOff("The request ended before all of it had come. Send it again.")
     if isinstance(error, LimitExceeded):
         return access.too_many_requests(app)
     messages = {

@@ -42,6 +42,13 @@ SENTENCES: Mapping[str, str] = {
     ),
     "missing-file": _("No recording came along. Please choose a file, or record something."),
     "not-base64": _("The recording did not arrive as it should. Please send it again."),
+    "cut-off": _("The recording did not arrive completely. Please send it again."),
+    "form-damaged": _("The form could not be read. Please send it again."),
+    "encoding-refused": _("Compressed requests are not accepted. Please send the file as it is."),
+    "request-too-large": _(
+        "This request holds more than is needed here. Please send the recording alone, or delete "
+        "the cookies of this site."
+    ),
     "recording-not-kept": _("This recording is not kept, or not any more."),
     # What was asked for.
     "bad-request": _("Something in this request cannot be used. Please check what you entered."),

@@ -38,7 +38,9 @@ from undertone.jobs.job import Job
 from undertone.store.exports import begun
 from undertone.store.listing import Cursor
 from undertone.store.waiting import Draft, Upload
+from undertone.web.body_errors import CutOff, FormDamaged
 from undertone.web.downloads import download, download_bytes
+from undertone.web.form_body import FIELDS_BYTES, FormLimits
 from undertone.web.job_models import JobAnswer, JobForm, JobResults, JobsAnswer, JobsQuery
 from undertone.web.openapi import Answers, spec
 from undertone.web.request import (
@@ -51,9 +53,8 @@ from undertone.web.request import (
 from undertone.web.request_models import Choice
 
 View = Callable[..., Any]
-# Room for the form's other fields; werkzeug also counts what it has read of a file and not yet
-# passed on, some 64 kB.
-FIELDS_BYTES = 512 * 1024
+# Headers of one recording in the form.
+PART_BYTES = 1024
 bp = Blueprint("jobs", __name__)
 
 
@@ -73,9 +74,11 @@ def _into_files(view: View) -> View:
         try:
             incoming = cast(InMemoryRequest, request)
             incoming.open_upload = draft.open
-            incoming.max_content_length = settings.max_job_bytes + FIELDS_BYTES
-            incoming.max_form_memory_size = FIELDS_BYTES
-            incoming.max_form_parts = settings.job_files + 100
+            incoming.form_limits = FormLimits(
+                parts=settings.job_files + 100,
+                fields_bytes=FIELDS_BYTES + PART_BYTES * settings.job_files,
+            )
+            incoming.max_content_length = settings.max_job_bytes + incoming.form_limits.fields_bytes
             return view(draft=draft, **arguments)
         except RequestEntityTooLarge:
             draft.discard()
@@ -96,8 +99,8 @@ def _into_files(view: View) -> View:
     query=Choice,
     form=JobForm,
     resp=Answers(
-        JobAnswer, BadRequest, MissingFile, UnknownModel, UnknownLabels, WebhookRefused,
-        TooManyFiles, JobTooLarge, QueueFull, StoreError, status=202,
+        JobAnswer, BadRequest, CutOff, FormDamaged, MissingFile, UnknownModel, UnknownLabels,
+        WebhookRefused, TooManyFiles, JobTooLarge, QueueFull, StoreError, status=202,
     ),
     tags=["Jobs"],
     operation_id="add_job",

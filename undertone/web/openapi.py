@@ -22,9 +22,10 @@ from undertone.errors import (
     WrongHost,
 )
 from undertone.web.answer_models import ErrorAnswer
+from undertone.web.body_errors import EncodingRefused, RequestTooLarge
 
 # What may come of any request, and what of all but those that are open to everybody.
-OF_ALL = (WrongHost, TooSlow)
+OF_ALL = (WrongHost, TooSlow, EncodingRefused, RequestTooLarge)
 OF_GUARDED = (KeyNeeded, TooManyRequests)
 
 NO_CONTENT = "204"
@@ -41,7 +42,7 @@ def _refuse(
 def refusal(error: ValidationError) -> BadRequest:
     """What a client is told whose request does not fit its model."""
     first = error.errors()[0]
-    field = ".".join(map(str, first["loc"])) or "The body"
+    field = ".".join(map(str, first["loc"]))[:80] or "The body"
     return BadRequest(f"{field} cannot be used: {first['msg'].lower()}.")
 
 

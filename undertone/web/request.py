@@ -22,6 +22,8 @@ from undertone.emotions import DEFAULT_LABEL_SET
 from undertone.errors import FileTooLarge, ModelNotInstalled, NotJson
 from undertone.prediction import Analysis
 from undertone.web.capacity import Turns
+from undertone.web.form_body import FormLimits, FormParser
+from undertone.web.json_body import read_json
 from undertone.web.languages import asked_words
 from undertone.web.openapi import refusal
 from undertone.web.request_models import Choice, FileForm, LabelChoice, Recorded
@@ -39,32 +41,25 @@ class InMemoryRequest(Request):
     ----------
     open_upload : callable
         Where each file goes; a view that takes more than memory should hold puts another here.
+    form_limits : FormLimits
+        Of everything but the files.
     """
 
     open_upload: Callable[[], IO[bytes]] = io.BytesIO
+    form_limits = FormLimits(parts=1000)
+
+    def make_form_data_parser(self) -> FormParser:
+        """Make the reader of a form."""
+        return FormParser(
+            self.headers.get("Content-Type", ""), lambda: self.open_upload(), self.form_limits
+        )
 
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
-        """The body's JSON; one that cannot be read is an error, never the same as none."""
-        try:
-            return super().get_json(force, silent=False, cache=cache)
-        except RecursionError:
-            raise NotJson("The JSON is nested too deeply to be read.") from None
-
-    def on_json_loading_failed(self, e: ValueError | None) -> Any:
-        """Say what is wrong with the JSON; `e` is None where it does not claim to be any."""
-        if e is None:
+        """Read the body's JSON, see `read_json`; unreadable JSON is an error, and not None."""
+        if not self.is_json:
             what = self.mimetype or "no type at all"
             raise NotJson(f"The body came as {what}; send JSON as application/json.")
-        raise NotJson(f"The body cannot be read as JSON: {str(e)[:100]}.") from e
-
-    def _get_file_stream(
-        self,
-        total_content_length: int | None,
-        content_type: str | None,
-        filename: str | None = None,
-        content_length: int | None = None,
-    ) -> IO[bytes]:
-        return self.open_upload()
+        return read_json(self.stream, lambda: self.open_upload())
 
 
 def recording_url(analysis_id: str) -> str | None:
@@ -72,12 +67,6 @@ def recording_url(analysis_id: str) -> str | None:
     if not analyzer().recordings.is_kept(analysis_id):
         return None
     return url_for("history.recording", analysis_id=analysis_id)
-
-
-def room_for_base64() -> None:
-    """Let JSON be as long as the longest recording is in base64: four bytes for three."""
-    if request.is_json and request.max_content_length:
-        request.max_content_length = request.max_content_length * 4 // 3
 
 
 def given() -> Any:

@@ -4,20 +4,17 @@ The rule: what cannot be used is refused with an UndertoneError that says what t
 that nobody asks for are ignored.
 """
 
-import base64
-import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
 from werkzeug.datastructures import FileStorage
 
 from undertone.emotions import LABEL_SETS
-from undertone.errors import BadRequest, MissingFile, NotBase64, UnknownLabels
+from undertone.errors import BadRequest, MissingFile, UnknownLabels
 from undertone.sound.audio_kinds import extension
 from undertone.web.languages import languages
-
-_DATA_URL_HEAD = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
 
 
 def _label_set(value: Any) -> int | None:
@@ -33,6 +30,12 @@ def _language(value: Any) -> str:
     if value not in languages():
         raise BadRequest(f"lang={str(value)[:20]!r} is not one of {', '.join(languages())}.")
     return str(value)
+
+
+def _text_with_recording(value: Any) -> FileStorage:
+    if isinstance(value, FileStorage):
+        return value
+    raise PydanticCustomError("string_type", "Input should be a valid string")
 
 
 def no_default(schema: dict[str, Any]) -> None:
@@ -67,6 +70,18 @@ UploadedFile = Annotated[
     FileStorage,
     WithJsonSchema({"type": "string", "format": "binary"}),
     Field(description="The recording, of any usual kind: it is known by its bytes."),
+]
+
+
+RecordingText = Annotated[
+    FileStorage,
+    BeforeValidator(_text_with_recording),
+    WithJsonSchema({"type": "string"}),
+    Field(
+        description="The recording as a data URL of any type, or its bare base64: it is known "
+        "by its bytes.",
+        examples=["data:audio/wav;base64,UklGRiQ..."],
+    ),
 ]
 
 
@@ -191,37 +206,18 @@ class AudioJson(Recorded, Choice):
         "will do too."
     )
 
-    audio: Annotated[
-        str,
-        Field(
-            description="The recording as a data URL of any type, or its bare base64: it is known "
-            "by its bytes.",
-            examples=["data:audio/wav;base64,UklGRiQ..."],
-        ),
-    ]
+    audio: RecordingText
 
     @model_validator(mode="before")
     @classmethod
     def _has_audio(cls, fields: Any) -> Any:
-        if not isinstance(fields, dict) or not fields.get("audio"):
+        audio = fields.get("audio") if isinstance(fields, dict) else None
+        if not audio and not isinstance(audio, FileStorage):  # which is false without a name
             raise cls.missing()
         return fields
 
     @property
     def recording(self) -> Recording:
         """The recording, named after its kind and the time of its coming (UTC)."""
-        data = _from_base64(self.audio)
+        data = self.audio.read()
         return Recording(data, f"recording_{datetime.now(UTC):%Y%m%d_%H%M%S}.{extension(data)}")
-
-
-def _from_base64(text: str) -> bytes:
-    """The bytes of a data URL, whatever type it claims, or of bare base64."""
-    head = _DATA_URL_HEAD.match(text)
-    try:
-        encoded = text[head.end() if head else 0 :].encode("ascii")
-        return base64.b64decode(encoded.translate(None, b" \t\r\n"), validate=True)
-    except ValueError:
-        raise NotBase64(
-            f"The recording ({len(text)} characters, {text[:30]!r}...) is no base64: send it as "
-            "'data:audio/wav;base64,...', or the bare base64."
-        ) from None
