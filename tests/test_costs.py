@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -87,7 +88,11 @@ RECORDINGS: dict[str, tuple[str, str, Callable[[], bytes], str]] = {
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("data")
     with running_server(folder, UNDERTONE_MAX_UPLOAD_MB="50", UNDERTONE_DECODERS="1") as running:
-        ask(running, "/upload", MULTIPART, form(FILE))  # what is loaded late
+        ask(running, "/upload", MULTIPART, form(FILE))
+        worker, cpu_s = Worker(running), -1.0
+        while worker.cpu_s > cpu_s + 0.05:  # it still loads what the first answer did not need
+            cpu_s = worker.cpu_s
+            time.sleep(1.0)
         yield running
 
 
