@@ -183,16 +183,21 @@ def with_ffmpeg(
     *,
     live: bool = False,
     with_video: bool = False,
+    layout: str | None = None,
+    bit_rate: int | None = None,
+    codec_options: dict[str, str] | None = None,
 ) -> bytes:
     """A file by FFmpeg; `live` writes to a pipe, so that lengths cannot be filled in later."""
     file = _Pipe() if live else io.BytesIO()
     samples = samples.reshape(len(samples), -1)
-    layout = {1: "mono", 2: "stereo", 6: "5.1"}[samples.shape[1]]
+    layout = layout or {1: "mono", 2: "stereo", 6: "5.1"}[samples.shape[1]]
     with av.open(file, "w", format=container, options=options or {}) as output:
         video = None
         if with_video:
             video = output.add_stream("mpeg4", rate=10, width=32, height=32, pix_fmt="yuv420p")
-        stream = output.add_stream(codec, rate=sample_rate, layout=layout)
+        stream = output.add_stream(codec, rate=sample_rate, layout=layout, options=codec_options)
+        if bit_rate:
+            stream.bit_rate = bit_rate
         output.start_encoding()
         if video:
             for index in range(max(1, round(10 * len(samples) / sample_rate))):
@@ -200,8 +205,8 @@ def with_ffmpeg(
                 image.pts, image.time_base = index, Fraction(1, 10)
                 output.mux(video.encode(image))
             output.mux(video.encode(None))
-        frame = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(samples.T, np.float32), format="fltp", layout=layout
+        frame = av.AudioFrame.from_ndarray(  # not planar: PyAV breaks with 8 planes or more
+            np.ascontiguousarray(samples, np.float32).reshape(1, -1), format="flt", layout=layout
         )
         frame.sample_rate, frame.time_base = sample_rate, Fraction(1, sample_rate)
         context = stream.codec_context

@@ -219,17 +219,20 @@ def _read(
     data: bytes, max_duration_s: float, progress: Progress, channel: int | None = None
 ) -> _Track:
     """The longest track that one of the decoders gets out of the bytes."""
-    tracks = []
+    tracks, refusal = [], None
     for decoder in (with_libsndfile, with_ffmpeg):
         track = _Track(max_duration_s, channel)
-        decoder(data, track, progress)
+        try:
+            decoder(data, track, progress)
+        except NotAudio as error:  # the other may have read some of it
+            refusal = error
         track.finish()
         if track.samples and track.is_whole:
             return track
         if track.samples or track.is_whole:
             tracks.append(track)
     if not tracks:
-        raise NotAudio(
+        raise refusal or NotAudio(
             f"The file ({len(data)} bytes) cannot be read as sound: it is of no kind known here, "
             "has no sound track, or is damaged. Send a wav, mp3, m4a, ogg, flac, webm or amr file."
         )

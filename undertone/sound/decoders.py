@@ -6,6 +6,7 @@ The rule: formats and codecs are those listed here, and nothing but the bytes gi
 
 import ctypes
 import io
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from typing import Any, Protocol
@@ -14,8 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from undertone.errors import AudioError, UndertoneError
+from undertone.errors import AudioError, NotAudio, UndertoneError
 from undertone.progress import Progress
+from undertone.sound.frames import forget_channel_order, to_float
+from undertone.sound.tags import without_leading_tags
 
 MIN_RATE_HZ = 4_000  # under it, hardly a formant is left
 MAX_RATE_HZ = 384_000  # over it, time is wasted: twice what recorders offer
@@ -25,24 +28,27 @@ MAX_BAD_PACKETS = 1000  # an mp4 can name far more than anybody wants to wait fo
 
 # libsndfile also takes scientific formats, which random bytes may look like.
 SNDFILE_FORMATS = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC", "NIST"}
-# Ogg and MPEG: of chained streams libsndfile reads the first; its libmpg123 writes to stderr.
-FFMPEG_ONLY = (b"OggS", b"ID3", b"\xff")
+# Not Ogg and MPEG: of chained streams libsndfile reads the first; its libmpg123 writes to stderr.
+SNDFILE_STARTS = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b".snd", b"dns.", b"caff", b"fLaC",
+                  b"NIST")  # fmt: skip
 # No playlist (hls, concat, dash, ...) is among these: they would name other files or addresses.
-FFMPEG_FORMATS = "aac,ac3,aiff,amr,asf,au,avi,caf,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,w64,wav"
+FFMPEG_FORMATS = (
+    "aac,ac3,aiff,amr,asf,au,avi,caf,eac3,flac,flv,loas,matroska,mov,mp3,mpeg,mpegts,ogg,tta,w64,"
+    "wav,wv"
+)
+# As FFmpeg's decoders are called; of layers I to III it takes one in integers or one in floats.
 FFMPEG_CODECS = (
-    "aac,aac_latm,ac3,adpcm_ima_qt,adpcm_ima_wav,adpcm_ms,alac,amrnb,amrwb,eac3,flac,g722,gsm,"
-    "gsm_ms,mp1float,mp2float,mp3float,opus,pcm_alaw,pcm_f32be,pcm_f32le,pcm_f64be,pcm_f64le,"
+    "aac,aac_latm,ac3,adpcm_ima_qt,adpcm_ima_wav,adpcm_ms,adpcm_swf,adpcm_yamaha,alac,"
+    "amrnb,amrwb,eac3,flac,g722,g723_1,g726,g726le,gsm,gsm_ms,mp1,mp1float,mp2,mp2float,mp3,"
+    "mp3float,nellymoser,opus,pcm_alaw,pcm_bluray,pcm_dvd,pcm_f32be,pcm_f32le,pcm_f64be,pcm_f64le,"
     "pcm_mulaw,pcm_s16be,pcm_s16le,pcm_s24be,pcm_s24le,pcm_s32be,pcm_s32le,pcm_s8,pcm_u8,speex,"
-    "vorbis,wmapro,wmav1,wmav2"
+    "tta,vorbis,wavpack,wmapro,wmav1,wmav2,wmavoice"
 )
 FFMPEG_OPTIONS = {
     "format_whitelist": FFMPEG_FORMATS,
     "codec_whitelist": FFMPEG_CODECS,
     "max_streams": "32",
 }
-# A frame of FFmpeg that has a plane for each channel, and more than 8 of them, ends the process:
-# PyAV 18.1 looks for planes behind the last one.
-MAX_PLANES = 8
 # FFmpeg may not reserve more than this at a time: an mp4 of 20 kB that claims 80 million samples
 # would get an index of gigabytes.
 FFMPEG_MAX_BYTES = 64 * 2**20
@@ -96,7 +102,8 @@ class _Stream(soundfile.SoundFile):  # type: ignore[misc]
 
 def with_libsndfile(data: bytes, sink: Sink, progress: Progress) -> None:
     """Fill the sink with what libsndfile makes of the bytes, if anything."""
-    if data.startswith(FFMPEG_ONLY):
+    data = without_leading_tags(data)
+    if not data.startswith(SNDFILE_STARTS):
         return
     memory = _Memory(data)
     with suppress(soundfile.SoundFileError), _Stream(memory) as file:
@@ -111,7 +118,16 @@ def with_libsndfile(data: bytes, sink: Sink, progress: Progress) -> None:
 
 
 def with_ffmpeg(data: bytes, sink: Sink, progress: Progress) -> None:
-    """Fill the sink with what FFmpeg makes of the bytes, if anything."""
+    """Fill the sink with what FFmpeg makes of the bytes, if anything.
+
+    Raises
+    ------
+    NotAudio
+        The sound is coded in a way that is not supported.
+    AudioError
+        Whatever the sink raises.
+    """
+    data = without_leading_tags(data)
     av, file, n_bad = _ffmpeg(), io.BytesIO(data), 0
     try:
         with av.open(
@@ -119,15 +135,16 @@ def with_ffmpeg(data: bytes, sink: Sink, progress: Progress) -> None:
         ) as container:
             stream = container.streams.best("audio")
             if not isinstance(stream, av.AudioStream):
+                _check_codecs(container.streams.audio)
                 return
-            if stream.codec_context.name not in FFMPEG_CODECS.split(","):
-                return
+            _check_codecs([stream])
+            forget_channel_order(stream.codec_context)
             stream.codec_context.thread_count = 1
             for packet in container.demux(stream):
                 progress(file.tell() / len(data))
                 try:
                     for frame in stream.decode(packet):
-                        sink.add(_to_float(frame), frame.sample_rate)
+                        sink.add(to_float(frame), frame.sample_rate)
                 except av.FFmpegError:
                     n_bad += 1
                     if n_bad > MAX_BAD_PACKETS:
@@ -137,6 +154,17 @@ def with_ffmpeg(data: bytes, sink: Sink, progress: Progress) -> None:
         raise
     except Exception:  # noqa: BLE001 whatever hostile bytes make of FFmpeg, they are damaged
         return
+
+
+def _check_codecs(streams: Iterable[Any]) -> None:
+    """Raise `NotAudio` with the name of a codec that is not listed."""
+    for stream in streams:
+        name = stream.codec_context.name if stream.codec_context else "an unknown codec"
+        if name not in FFMPEG_CODECS.split(","):
+            raise NotAudio(
+                f"The sound is coded as {name!r}, which is not supported. "
+                "Export it again, best as wav, flac, mp3 or m4a."
+            )
 
 
 @cache
@@ -153,20 +181,3 @@ def _ffmpeg() -> Any:
 def _refuse(url: str, flags: int, options: dict[str, str]) -> None:
     """Refuse FFmpeg any further file or address."""
     raise PermissionError(f"a recording may not open {url!r}")
-
-
-def _to_float(frame: Any) -> npt.NDArray[Any]:
-    """Samples of a frame as float [shape=(n, channels)], full scale 1."""
-    n_channels = frame.layout.nb_channels
-    if frame.format.is_planar and n_channels > MAX_PLANES:
-        raise AudioError(
-            f"The recording has {n_channels} channels; in this format 1 to {MAX_PLANES} can be "
-            "used. Export it again as mono."
-        )
-    samples: npt.NDArray[Any] = frame.to_ndarray()
-    samples = samples.T if frame.format.is_planar else samples.reshape(-1, n_channels)
-    if samples.dtype == np.uint8:
-        return (samples - np.float32(128)) / 128
-    if samples.dtype.kind == "i":
-        return samples / np.float32(2 ** (8 * samples.dtype.itemsize - 1))
-    return samples

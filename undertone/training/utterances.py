@@ -26,7 +26,7 @@ Rows = NDArray[np.intp] | NDArray[np.bool_]
 
 _PEAK = 32_000
 # Whatever the samples of an utterance depend on: change one, and all are read anew.
-_SOURCES = ("sound/audio", "sound/decoders", "sound/speech", "training/utterances")
+_SOURCES = ("sound/audio", "sound/decoders", "sound/frames", "sound/speech", "training/utterances")
 
 
 class Utterances:

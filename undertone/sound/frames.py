@@ -1,0 +1,61 @@
+"""FFmpeg's frames as arrays, past two faults of PyAV 18.1 that end the process.
+
+The first: ``AudioFrame.planes`` looks for the planes' end behind the last one, so 8 planes or more
+are too many. Here planes are counted by the number of channels.
+
+The second: an `AudioLayout` shares the channel map of its source without owning it, and frees it.
+Only a custom order of channels has such a map; MOV, MP4 and CAF can name one in their ``chan`` box,
+MPEG-D USAC in its configuration.
+"""
+
+import ctypes
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+# By the name of FFmpeg's sample format, planar or not.
+_DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
+
+
+def forget_channel_order(codec_context: Any) -> None:
+    """Leave a decoder the number of channels only, before it is opened.
+
+    Most decoders copy the container's layout into each frame.
+    """
+    layout = codec_context.layout
+    if layout.nb_channels:
+        # Overwritten without being freed: the map, if any, now belongs to `layout` alone.
+        codec_context.layout = f"{layout.nb_channels}C"
+
+
+def to_float(frame: Any) -> npt.NDArray[Any]:
+    """Return the samples of a frame as float [shape=(n, channels)], full scale 1."""
+    from av.audio.plane import AudioPlane
+
+    layout, is_planar = _safe_layout(frame), frame.format.is_planar
+    dtype = np.dtype(_DTYPES[frame.format.packed.name])
+    n_channels = layout.nb_channels
+    n_planes, n_per_plane = (n_channels, 1) if is_planar else (1, n_channels)
+    planes = [
+        np.frombuffer(AudioPlane(frame, index), dtype, frame.samples * n_per_plane)
+        for index in range(n_planes)
+    ]
+    samples = np.stack(planes, axis=1) if is_planar else planes[0].reshape(-1, n_channels)
+    if dtype == np.uint8:
+        return (samples - np.float32(128)) / 128
+    if dtype.kind == "i":
+        return samples / np.float32(2 ** (8 * dtype.itemsize - 1))
+    return samples
+
+
+def _safe_layout(frame: Any) -> Any:
+    """Return the layout of a frame; never freed if its channel order may be custom.
+
+    A decoder that makes up such an order (USAC) leaves no other way. It costs some 100 bytes
+    a frame.
+    """
+    layout = frame.layout
+    if " channels (" in layout.name:  # "2 channels (FR+FL)": neither standard nor only a number
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(layout))
+    return layout
