@@ -119,9 +119,7 @@ def wav_of(
     if mask is not None:
         guid = struct.pack("<IHH", tag, 0, 16) + b"\x80\0\0\xaa\0\x38\x9b\x71"
         tag, extra = 0xFFFE, struct.pack("<HI", bits, mask) + guid + extra
-    about = struct.pack(
-        "<HHIIHHH", tag, n_channels, rate_hz, 2000, block_bytes, bits, len(extra)
-    )
+    about = struct.pack("<HHIIHHH", tag, n_channels, rate_hz, 2000, block_bytes, bits, len(extra))
     chunks = ((b"fmt ", about + extra), (b"data", data))
     body = b"".join(
         struct.pack("<4sI", name, len(content)) + content + bytes(len(content) % 2)
@@ -133,10 +131,12 @@ def wav_of(
 # --- streams of random parameters, for codecs without an encoder: each sounds like a hiss ------
 
 
-def _bits(fields: Sequence[tuple[int, int]], rng: np.random.Generator, n_bytes: int, p: float = 0.5) -> bytes:
-    """Fields of (value, width), then random bits, of which the share `p` is set."""
+def _bits(
+    fields: Sequence[tuple[int, int]], rng: np.random.Generator, n_bytes: int, share: float = 0.5
+) -> bytes:
+    """Fields of (value, width), then random bits, of which a share is set."""
     text = "".join(f"{value:0{width}b}" for value, width in fields)
-    text += "".join("1" if draw < p else "0" for draw in rng.random(8 * n_bytes - len(text)))
+    text += "".join("1" if draw < share else "0" for draw in rng.random(8 * n_bytes - len(text)))
     return int(text, 2).to_bytes(n_bytes)
 
 
@@ -177,10 +177,11 @@ def wma_voice(duration_s: float) -> bytes:
 
 def wma_pro(duration_s: float) -> bytes:
     """WMA Pro, 44.1 kHz, in a WAV: a frame of 2048 samples in each block, some damaged."""
-    rng, block_bytes = np.random.default_rng(sounds.SEED), 4096
-    head = [(0, 4), (0, 2), (0, 16)]
-    n = round(duration_s * 44_100 / 2048)
-    data = b"".join(_bits(head, rng, block_bytes, p=0.1) for _ in range(n))
+    rng, block_bytes = np.random.default_rng(0), 4096  # most other seeds are damaged or silent
+    data = b"".join(
+        _bits([(number % 16, 4), (0, 18)], rng, block_bytes, share=0.1)
+        for number in range(round(duration_s * 44_100 / 2048))
+    )
     extra = struct.pack("<HI12x", 16, 4)
     return wav_of(0x162, data, 1, 44_100, block_bytes=block_bytes, bits=16, extra=extra)
 

@@ -5,7 +5,9 @@ The rule: nothing is decoded by what is said here.
 
 import re
 
-HEAD_BYTES = 192  # enough to know
+from undertone.sound.tags import leading_tags
+
+HEAD_BYTES = 256  # enough to know, past short tags too
 _UNKNOWN = ("bin", "application/octet-stream")
 
 # Extension and media type by what the bytes begin with; the first that fits is taken.
@@ -29,11 +31,17 @@ _KINDS = [
         (rb"RIFF.{4}AVI ", "avi", "video/x-msvideo"),
         (rb"FLV\x01", "flv", "video/x-flv"),
         (rb"\x00\x00\x01\xba", "mpg", "video/mpeg"),
-        (rb"G.{187}G", "ts", "video/mp2t"),
+        (rb"G.{187}G|.{4}G.{191}G", "ts", "video/mp2t"),
         (rb"\x0b\x77", "ac3", "audio/ac3"),
+        (rb"wvpk", "wv", "audio/x-wavpack"),
+        (rb"TTA1", "tta", "audio/x-tta"),
         # Both begin with eleven or twelve set bits; of AAC the two after are the "layer" 0.
         (rb"\xff[\xf0\xf1\xf8\xf9]", "aac", "audio/aac"),
-        (rb"ID3|\xff[\xe2-\xfd]", "mp3", "audio/mpeg"),  # \xff\xfe begins a text in UTF-16
+        (
+            rb"ID3|\xff[\xe2-\xfd]|\xff\xff[\0-\xef]",
+            "mp3",
+            "audio/mpeg",
+        ),  # \xff\xfe begins a text in UTF-16
     )
 ]
 
@@ -72,7 +80,9 @@ def is_known(data: bytes) -> bool:
 
 
 def _kind(data: bytes) -> tuple[str, str]:
-    for pattern, ending, media in _KINDS:
-        if pattern.match(data[:HEAD_BYTES]):
-            return ending, media
+    for start in (leading_tags(data), 0):
+        head = data[start : start + HEAD_BYTES]
+        for pattern, ending, media in _KINDS:
+            if pattern.match(head):
+                return ending, media
     return _UNKNOWN

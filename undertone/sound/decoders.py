@@ -18,7 +18,7 @@ import soundfile
 from undertone.errors import AudioError, NotAudio, UndertoneError
 from undertone.progress import Progress
 from undertone.sound.frames import forget_channel_order, to_float
-from undertone.sound.tags import without_leading_tags
+from undertone.sound.tags import leading_tags
 
 MIN_RATE_HZ = 4_000  # under it, hardly a formant is left
 MAX_RATE_HZ = 384_000  # over it, time is wasted: twice what recorders offer
@@ -38,11 +38,11 @@ FFMPEG_FORMATS = (
 )
 # As FFmpeg's decoders are called; of layers I to III it takes one in integers or one in floats.
 FFMPEG_CODECS = (
-    "aac,aac_latm,ac3,adpcm_ima_qt,adpcm_ima_wav,adpcm_ms,adpcm_swf,adpcm_yamaha,alac,"
-    "amrnb,amrwb,eac3,flac,g722,g723_1,g726,g726le,gsm,gsm_ms,mp1,mp1float,mp2,mp2float,mp3,"
-    "mp3float,nellymoser,opus,pcm_alaw,pcm_bluray,pcm_dvd,pcm_f32be,pcm_f32le,pcm_f64be,pcm_f64le,"
-    "pcm_mulaw,pcm_s16be,pcm_s16le,pcm_s24be,pcm_s24le,pcm_s32be,pcm_s32le,pcm_s8,pcm_u8,speex,"
-    "tta,vorbis,wavpack,wmapro,wmav1,wmav2,wmavoice"
+    "aac,aac_latm,ac3,adpcm_ima_qt,adpcm_ima_wav,adpcm_ms,adpcm_swf,adpcm_yamaha,alac,amrnb,"
+    "amrwb,eac3,flac,g722,g723_1,g726,g726le,g729,gsm,gsm_ms,ilbc,mp1,mp1float,mp2,mp2float,mp3,"
+    "mp3float,nellymoser,opus,pcm_alaw,pcm_bluray,pcm_dvd,pcm_f32be,pcm_f32le,pcm_f64be,"
+    "pcm_f64le,pcm_mulaw,pcm_s16be,pcm_s16le,pcm_s24be,pcm_s24le,pcm_s32be,pcm_s32le,pcm_s8,"
+    "pcm_u8,speex,truespeech,tta,vorbis,wavpack,wmapro,wmav1,wmav2,wmavoice"
 )
 FFMPEG_OPTIONS = {
     "format_whitelist": FFMPEG_FORMATS,
@@ -102,7 +102,7 @@ class _Stream(soundfile.SoundFile):  # type: ignore[misc]
 
 def with_libsndfile(data: bytes, sink: Sink, progress: Progress) -> None:
     """Fill the sink with what libsndfile makes of the bytes, if anything."""
-    data = without_leading_tags(data)
+    data = data[leading_tags(data) :]
     if not data.startswith(SNDFILE_STARTS):
         return
     memory = _Memory(data)
@@ -127,7 +127,7 @@ def with_ffmpeg(data: bytes, sink: Sink, progress: Progress) -> None:
     AudioError
         Whatever the sink raises.
     """
-    data = without_leading_tags(data)
+    data = data[leading_tags(data) :]
     av, file, n_bad = _ffmpeg(), io.BytesIO(data), 0
     try:
         with av.open(
@@ -157,12 +157,13 @@ def with_ffmpeg(data: bytes, sink: Sink, progress: Progress) -> None:
 
 
 def _check_codecs(streams: Iterable[Any]) -> None:
-    """Raise `NotAudio` with the name of a codec that is not listed."""
+    """Raise `NotAudio` with the name of the first codec that is not listed."""
     for stream in streams:
-        name = stream.codec_context.name if stream.codec_context else "an unknown codec"
-        if name not in FFMPEG_CODECS.split(","):
+        codec = stream.codec_context.codec if stream.codec_context else None
+        if not codec or codec.name not in FFMPEG_CODECS.split(","):
+            name = repr(codec.canonical_name) if codec else "something unknown"
             raise NotAudio(
-                f"The sound is coded as {name!r}, which is not supported. "
+                f"The sound is coded as {name}, which is not supported. "
                 "Export it again, best as wav, flac, mp3 or m4a."
             )
 

@@ -4,11 +4,10 @@ The first: ``AudioFrame.planes`` looks for the planes' end behind the last one, 
 are too many. Here planes are counted by the number of channels.
 
 The second: an `AudioLayout` shares the channel map of its source without owning it, and frees it.
-Only a custom order of channels has such a map; MOV, MP4 and CAF can name one in their ``chan`` box,
-MPEG-D USAC in its configuration.
+Only a custom order of channels has such a map: MOV, MP4 and CAF can name one, and decoders pass it
+on. Hence no layout may be read of a stream or a decoder but here.
 """
 
-import ctypes
 from typing import Any
 
 import numpy as np
@@ -33,9 +32,8 @@ def to_float(frame: Any) -> npt.NDArray[Any]:
     """Return the samples of a frame as float [shape=(n, channels)], full scale 1."""
     from av.audio.plane import AudioPlane
 
-    layout, is_planar = _safe_layout(frame), frame.format.is_planar
+    n_channels, is_planar = frame.layout.nb_channels, frame.format.is_planar
     dtype = np.dtype(_DTYPES[frame.format.packed.name])
-    n_channels = layout.nb_channels
     n_planes, n_per_plane = (n_channels, 1) if is_planar else (1, n_channels)
     planes = [
         np.frombuffer(AudioPlane(frame, index), dtype, frame.samples * n_per_plane)
@@ -47,15 +45,3 @@ def to_float(frame: Any) -> npt.NDArray[Any]:
     if dtype.kind == "i":
         return samples / np.float32(2 ** (8 * dtype.itemsize - 1))
     return samples
-
-
-def _safe_layout(frame: Any) -> Any:
-    """Return the layout of a frame; never freed if its channel order may be custom.
-
-    A decoder that makes up such an order (USAC) leaves no other way. It costs some 100 bytes
-    a frame.
-    """
-    layout = frame.layout
-    if " channels (" in layout.name:  # "2 channels (FR+FL)": neither standard nor only a number
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(layout))
-    return layout

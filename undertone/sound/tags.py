@@ -4,20 +4,20 @@ _ID3V2_HEAD = 10
 _HAS_FOOTER = 0x10
 
 
-def without_leading_tags(data: bytes) -> bytes:
-    """Return a file without the ID3v2 tags in front of it.
+def leading_tags(data: bytes) -> int:
+    """Return the length in bytes of the ID3v2 tags in front of a file.
 
-    A tag that claims more bytes than there are is left in place.
+    It is 0 where nothing would be left.
 
     Examples
     --------
-    >>> without_leading_tags(b"ID3" + bytes([4, 0, 0, 0, 0, 0, 2]) + b"..RIFF and so on")
-    b'RIFF and so on'
+    >>> leading_tags(b"ID3" + bytes([4, 0, 0, 0, 0, 0, 2]) + b"..RIFF and so on")
+    12
     """
     start = 0
     while n_bytes := _tag_bytes(data[start : start + _ID3V2_HEAD]):
         start += n_bytes
-    return data[start:] if 0 < start < len(data) else data
+    return start if start < len(data) else 0
 
 
 def _tag_bytes(head: bytes) -> int:
