@@ -104,10 +104,11 @@ def _encoded(rng: np.random.Generator, encoder: str, container: str) -> File | N
             layout = f"{_n_channels(rng)}C"
         n_channels = av.AudioLayout(layout).nb_channels
         about = f"{encoder} in {container}, {layout}, {rate_hz} Hz"
+        container_options = {"mpegts_m2ts_mode": "1"} if encoder == "pcm_bluray" else {}
         options = {"mapping_family": "255"} if encoder == "libopus" and n_channels > 2 else {}
         try:
             data = sounds.with_ffmpeg(
-                _noise(rng, n_channels, rate_hz), rate_hz, container, encoder,
+                _noise(rng, n_channels, rate_hz), rate_hz, container, encoder, container_options,
                 layout=layout, codec_options=options,
                 bit_rate=64_000 if encoder.startswith("wma") else None,
             )  # fmt: skip

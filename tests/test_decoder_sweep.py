@@ -12,7 +12,7 @@ import pytest
 from tests.sweep import decode_all, files
 from undertone.sound.isolation import Decoders
 
-N_FILES = 250
+N_FILES = 200
 
 
 @pytest.fixture(scope="module")

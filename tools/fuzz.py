@@ -36,11 +36,12 @@ def one_input(data: bytes) -> None:
 
 
 def write_seeds(folder: Path) -> None:
-    """A short recording of every kind that the tests know."""
+    """A short recording of every kind and codec that the tests know."""
+    from tests.codecs import FILES
     from tests.test_audio import KINDS
 
     folder.mkdir(parents=True, exist_ok=True)
-    for number, make in enumerate(KINDS.values()):
+    for number, make in enumerate([*KINDS.values(), *FILES.values()]):
         (folder / f"seed{number:02}").write_bytes(make())
 
 
