@@ -35,10 +35,8 @@ def to_float(frame: Any) -> npt.NDArray[Any]:
     n_channels, is_planar = frame.layout.nb_channels, frame.format.is_planar
     dtype = np.dtype(_DTYPES[frame.format.packed.name])
     n_planes, n_per_plane = (n_channels, 1) if is_planar else (1, n_channels)
-    planes = [
-        np.frombuffer(AudioPlane(frame, index), dtype, frame.samples * n_per_plane)
-        for index in range(n_planes)
-    ]
+    buffers: list[Any] = [AudioPlane(frame, index) for index in range(n_planes)]
+    planes = [np.frombuffer(buffer, dtype, frame.samples * n_per_plane) for buffer in buffers]
     samples = np.stack(planes, axis=1) if is_planar else planes[0].reshape(-1, n_channels)
     if dtype == np.uint8:
         return (samples - np.float32(128)) / 128
