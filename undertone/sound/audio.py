@@ -4,61 +4,63 @@ The rule: files are known by their content, never by their name, and any bytes a
 `Audio` or in an `AudioError`.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
-import soxr
 
 from undertone.errors import (
+    AudioError,
     EmptyFile,
     NotAudio,
     RecordingSilent,
-    RecordingTooLong,
     RecordingTooShort,
 )
-from undertone.progress import Progress, nobody
-from undertone.sound.decoders import MAX_CHANNELS, check_layout, with_ffmpeg, with_libsndfile
+from undertone.progress import Progress, nobody, part
+from undertone.sound.decoders import Sink, with_ffmpeg, with_libsndfile
+from undertone.sound.gathering import Excerpts, Mix, Mono
+from undertone.sound.levels import Levels
+from undertone.sound.samples import (
+    SAMPLE_RATE,
+    SILENT_PEAK,
+    Audio,
+    Samples,
+    envelope,
+    excerpt,
+)
+from undertone.sound.wild import LOUDEST
 
-SAMPLE_RATE = 16_000
+__all__ = ["LOUDEST", "SAMPLE_RATE", "SILENT_PEAK", "Audio", "Samples", "decode", "envelope",
+           "excerpt"]  # fmt: skip
+
 MIN_DURATION_S = 0.3
-SILENT_PEAK = 1e-3  # -60 dBFS: under it, 16-bit speech has fewer than six bits left
-LOUDEST = 2.0**31  # integers stored as float without scaling reach this; more is damage
-Samples = npt.NDArray[np.float32]
+MAX_TRACKS = 8  # compared; decoding each takes as long as the first
+# As many times more speech makes a track preferred to the one before it: dubbed versions of a film
+# have much the same.
+LONGER_SPEECH = 1.5
 
-
-@dataclass(frozen=True, eq=False)
-class Audio:
-    """A recording, ready to be analysed.
-
-    Attributes
-    ----------
-    samples : np.ndarray [shape=(n,), dtype=float32]
-        Mono, -1 to 1, read-only.
-    sample_rate : int
-        In Hz.
-    """
-
-    samples: Samples
-    sample_rate: int = SAMPLE_RATE
-
-    def __post_init__(self) -> None:
-        samples = np.ascontiguousarray(self.samples, np.float32).view()
-        samples.flags.writeable = False
-        object.__setattr__(self, "samples", samples)
-
-    @property
-    def duration_s(self) -> float:
-        """Length in seconds."""
-        return len(self.samples) / self.sample_rate
+Decoder = Callable[[bytes, Sink, Progress], None]
+Filled = TypeVar("Filled", Mono, Excerpts)
 
 
 def decode(data: bytes, *, max_duration_s: float = 1800.0, progress: Progress = nobody) -> Audio:
     """The recording in a file's bytes, as mono samples at 16 kHz.
 
-    Channels are averaged, unless they cancel each other out: then the loudest one is taken.
-    Samples that are not finite become 0; a recording that exceeds -1 to 1 is scaled into it.
+    Of several sound tracks, the one that FFmpeg deems best is taken, unless somebody speaks in
+    another one only, or at least 1.5 times as long.
+
+    A constant or slowly drifting offset is subtracted from each channel. Values that are not finite
+    become 0, single samples far beyond their surroundings are interpolated, and a recording that
+    exceeds -1 to 1 is scaled into it.
+
+    Channels that agree are averaged. Otherwise the mean is taken of those in which somebody
+    speaks; if a voice is lost in that mean because channels cancel, the channel that loses least is
+    taken alone; see `channels.weights_by_speech`. Without speech, all channels are averaged, unless
+    they cancel each other out: then the loudest one is taken. The same bytes always give the same
+    samples.
+
     Of a damaged or truncated file, what can be read is given.
 
     Parameters
@@ -92,9 +94,15 @@ def decode(data: bytes, *, max_duration_s: float = 1800.0, progress: Progress = 
     """
     if not data:
         raise EmptyFile("The file is empty (0 bytes). Choose or record it again.")
-    track = _read(data, max_duration_s, progress)
-    if track.cancels_out:
-        track = _read(data, max_duration_s, progress, channel=track.loudest_channel)
+    passes = _Passes(progress)
+    first = _best_mix(data, max_duration_s, passes)
+    if len(first.streams) < 2:
+        return _checked(first)
+    return _spoken_track(data, max_duration_s, passes, first)
+
+
+def _checked(track: Mono) -> Audio:
+    """The samples of a track, if they are long and loud enough."""
     samples = np.frombuffer(track.samples, np.float32)
     duration_s = round(len(samples) / SAMPLE_RATE, 3)
     if duration_s < MIN_DURATION_S:
@@ -113,127 +121,106 @@ def decode(data: bytes, *, max_duration_s: float = 1800.0, progress: Progress = 
     return Audio(samples)
 
 
-def excerpt(samples: Samples, start: int, end: int) -> Samples:
-    """Samples from `start` to `end`, either of which may lie outside: there is silence.
+def _spoken_track(data: bytes, max_duration_s: float, passes: "_Passes", first: Mono) -> Audio:
+    """The sound track in which somebody speaks, the first if that is none or several."""
+    from undertone.sound.channels import clear_speech_s
 
-    Examples
-    --------
-    >>> excerpt(np.array([1, 2, 3], np.float32), -1, 2)
-    array([0., 1., 2.], dtype=float32)
+    best: Audio | None = None
+    longest_s, refusal = 0.0, None
+    for stream in first.streams[:MAX_TRACKS]:
+        try:
+            is_first = stream == first.streams[0]
+            audio = _checked(first if is_first else _best_mix(data, max_duration_s, passes, stream))
+        except AudioError as error:
+            refusal = refusal or error
+            continue
+        speech_s = clear_speech_s(audio)
+        if best is None or speech_s > LONGER_SPEECH * longest_s:
+            best, longest_s = audio, speech_s
+        if LONGER_SPEECH * longest_s >= best.duration_s:
+            break  # others, of much the same length, will hardly have more
+    if best is None:
+        assert refusal
+        raise refusal
+    return best
+
+
+class _Passes:
+    """Progress over decoding passes, whose number is not known before: each is half the rest."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._start = 0.0
+
+    def next(self) -> Progress:
+        """Progress of the next pass."""
+        start, self._start = self._start, (1 + self._start) / 2
+        return part(self._progress, start, self._start)
+
+
+def _best_mix(
+    data: bytes, max_duration_s: float, passes: _Passes, stream: int | None = None
+) -> Mono:
+    """A sound track cleaned and mixed down.
+
+    One pass is enough for most recordings. What is subtracted and mixed can depend on all of it,
+    so others are decoded again.
     """
-    inside = samples[max(0, start) : max(0, end)]
-    before = max(0, -start)
-    return np.pad(inside, (before, end - start - before - len(inside)))
+    track, decoder = _read(data, max_duration_s, passes.next(), stream)
+    if len(track.samples) < MIN_DURATION_S * SAMPLE_RATE * 4:
+        return track
+    mix = Mix(ceiling=track.levels.ceiling())
+    if mix.ceiling < LOUDEST:  # levels that damage has part in say nothing of the offset
+        track = _filled(Mono(max_duration_s, mix), data, decoder, passes.next())
+    offset = track.levels.drift()
+    mix = replace(mix, offset=track.levels.offset() if offset is None else offset)
+    if not track.levels.agree:
+        mix = replace(mix, weights=_weights(track.levels, mix, data, decoder, passes.next()))
+    if mix.offset is None and mix.weights is None:
+        return track
+    del track  # of half an hour, 115 MB
+    return _filled(Mono(max_duration_s, mix), data, decoder, passes.next())
 
 
-def envelope(audio: Audio, n_points: int = 240) -> tuple[float, ...]:
-    """Peaks of the waveform in equal steps of time, 0 to 1 of the loudest.
+def _weights(
+    levels: Levels, mix: Mix, data: bytes, decoder: Decoder, progress: Progress
+) -> Samples | None:
+    """Weights of channels that do not agree."""
+    # Loads the speech detector, which the usual recording does not need here.
+    from undertone.sound.channels import weights_by_speech, windows_to_judge
 
-    Parameters
-    ----------
-    audio : Audio
-    n_points : int > 0
-        Number of steps.
-
-    Examples
-    --------
-    >>> envelope(Audio(np.array([0.1, -0.2, 0.4, 0.0], np.float32)), 2)
-    (0.5, 1.0)
-    """
-    n_samples = len(audio.samples)
-    if not n_samples:
-        return (0.0,) * n_points
-    starts = np.arange(n_points) * n_samples // n_points
-    peaks = np.maximum.reduceat(np.abs(audio.samples), starts)
-    return tuple((peaks / max(float(peaks.max()), 1e-12)).tolist())
-
-
-class _Track:
-    """Mono samples at 16 kHz, gathered from blocks of any rate and number of channels.
-
-    Parameters
-    ----------
-    max_duration_s : float > 0
-    channel : int, optional
-        Take this channel; the mean of all if not given.
-    """
-
-    def __init__(self, max_duration_s: float, channel: int | None = None) -> None:
-        self.samples = bytearray()  # of float32: grows in place, without a second copy at the end
-        self.is_whole = False
-        self._max_duration_s = max_duration_s
-        self._channel = channel
-        self._rate_hz = SAMPLE_RATE
-        self._resampler: soxr.ResampleStream | None = None
-        self._energy = np.zeros(MAX_CHANNELS)
-        self._mean_energy = 0.0
-        self._unrelated_energy = 0.0
-
-    def add(self, block: npt.NDArray[Any], rate_hz: int) -> None:
-        """Mix down, resample and keep one block, float [shape=(n, channels)]."""
-        n_channels = block.shape[1]
-        check_layout(n_channels, rate_hz)
-        block = np.where(np.abs(block) <= LOUDEST, block, np.float32(0))  # NaN compares false
-        mean = block.mean(axis=1, dtype=np.float32)
-        energy = np.einsum("ij,ij->j", block, block, dtype=np.float64)
-        self._energy[:n_channels] += energy
-        self._mean_energy += float(np.dot(mean, mean))
-        self._unrelated_energy += float(energy.sum()) / n_channels**2
-        if rate_hz != self._rate_hz:
-            self.finish()
-            self._rate_hz = rate_hz
-            if rate_hz != SAMPLE_RATE:
-                self._resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE, 1)
-        mono = mean if self._channel is None else block[:, min(self._channel, n_channels - 1)]
-        self._keep(np.ascontiguousarray(mono, np.float32))
-
-    def finish(self) -> None:
-        """Take what the resampler still holds."""
-        if self._resampler:
-            self._keep(np.zeros(0, np.float32), last=True)
-            self._resampler = None
-        self._rate_hz = SAMPLE_RATE
-
-    def _keep(self, mono: Samples, last: bool = False) -> None:
-        if self._resampler:
-            mono = self._resampler.resample_chunk(mono, last=last)
-        self.samples += mono.tobytes()
-        if len(self.samples) > self._max_duration_s * SAMPLE_RATE * mono.itemsize:
-            raise RecordingTooLong(
-                f"The recording is longer than the {self._max_duration_s:g} s "
-                f"({self._max_duration_s / 60:.3g} min) that are accepted. Send a part of it."
-            )
-
-    @property
-    def cancels_out(self) -> bool:
-        """Whether the mean of the channels has far less energy than unrelated ones would leave."""
-        return self._mean_energy < 0.1 * self._unrelated_energy
-
-    @property
-    def loudest_channel(self) -> int:
-        """Index of the channel with the most energy."""
-        return int(self._energy.argmax())
+    excerpts = Excerpts(windows_to_judge(levels), levels.n_channels, mix)
+    return weights_by_speech(_filled(excerpts, data, decoder, progress).channels)
 
 
 def _read(
-    data: bytes, max_duration_s: float, progress: Progress, channel: int | None = None
-) -> _Track:
-    """The longest track that one of the decoders gets out of the bytes."""
-    tracks, refusal = [], None
-    for decoder in (with_libsndfile, with_ffmpeg):
-        track = _Track(max_duration_s, channel)
+    data: bytes, max_duration_s: float, progress: Progress, stream: int | None
+) -> tuple[Mono, Decoder]:
+    """The longest track that one of the decoders gets out of the bytes, and that decoder."""
+    found: list[tuple[Mono, Decoder]] = []
+    refusal = None
+    decoders: tuple[Decoder, ...] = (with_libsndfile, with_ffmpeg)
+    if stream is not None:
+        decoders = (partial(with_ffmpeg, stream=stream),)
+    for decoder in decoders:
+        track = Mono(max_duration_s, Mix())
         try:
-            decoder(data, track, progress)
+            track = _filled(track, data, decoder, progress)
         except NotAudio as error:  # the other may have read some of it
             refusal = error
-        track.finish()
         if track.samples and track.is_whole:
-            return track
+            return track, decoder
         if track.samples or track.is_whole:
-            tracks.append(track)
-    if not tracks:
+            found.append((track, decoder))
+    if not found:
         raise refusal or NotAudio(
             f"The file ({len(data)} bytes) cannot be read as sound: it is of no kind known here, "
             "has no sound track, or is damaged. Send a wav, mp3, m4a, ogg, flac, webm or amr file."
         )
-    return max(tracks, key=lambda track: len(track.samples))
+    return max(found, key=lambda pair: len(pair[0].samples))
+
+
+def _filled(sink: Filled, data: bytes, decoder: Decoder, progress: Progress) -> Filled:
+    decoder(data, sink, progress)
+    sink.finish()
+    return sink

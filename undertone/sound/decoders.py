@@ -55,9 +55,13 @@ FFMPEG_MAX_BYTES = 64 * 2**20
 
 
 class Sink(Protocol):
-    """What takes the decoded blocks; `is_whole` is set when the end was reached undamaged."""
+    """What takes the decoded blocks; `is_whole` is set when the end was reached undamaged.
+
+    `streams` is set to the indices of a container's sound streams, the best first.
+    """
 
     is_whole: bool
+    streams: list[int]
 
     def add(self, block: npt.NDArray[Any], rate_hz: int) -> None:
         """Take one block, float [shape=(n, channels)]; an AudioError ends the decoding."""
@@ -117,8 +121,16 @@ def with_libsndfile(data: bytes, sink: Sink, progress: Progress) -> None:
         sink.is_whole = True
 
 
-def with_ffmpeg(data: bytes, sink: Sink, progress: Progress) -> None:
+def with_ffmpeg(data: bytes, sink: Sink, progress: Progress, stream: int | None = None) -> None:
     """Fill the sink with what FFmpeg makes of the bytes, if anything.
+
+    Parameters
+    ----------
+    data : bytes
+    sink : Sink
+    progress : Progress
+    stream : int, optional
+        Index of the sound stream to decode; the one FFmpeg deems best if not given.
 
     Raises
     ------
@@ -133,17 +145,16 @@ def with_ffmpeg(data: bytes, sink: Sink, progress: Progress) -> None:
         with av.open(
             file, "r", options=FFMPEG_OPTIONS, metadata_errors="replace", io_open=_refuse
         ) as container:
-            stream = container.streams.best("audio")
-            if not isinstance(stream, av.AudioStream):
-                _check_codecs(container.streams.audio)
+            sink.streams = _sound_streams(container)
+            if not sink.streams:
                 return
-            _check_codecs([stream])
-            forget_channel_order(stream.codec_context)
-            stream.codec_context.thread_count = 1
-            for packet in container.demux(stream):
+            track = container.streams[sink.streams[0] if stream is None else stream]
+            forget_channel_order(track.codec_context)
+            track.codec_context.thread_count = 1
+            for packet in container.demux(track):
                 progress(file.tell() / len(data))
                 try:
-                    for frame in stream.decode(packet):
+                    for frame in track.decode(packet):
                         sink.add(to_float(frame), frame.sample_rate)
                 except av.FFmpegError:
                     n_bad += 1
@@ -156,16 +167,31 @@ def with_ffmpeg(data: bytes, sink: Sink, progress: Progress) -> None:
         return
 
 
-def _check_codecs(streams: Iterable[Any]) -> None:
-    """Raise `NotAudio` with the name of the first codec that is not listed."""
-    for stream in streams:
-        codec = stream.codec_context.codec if stream.codec_context else None
-        if not codec or codec.name not in FFMPEG_CODECS.split(","):
-            name = repr(codec.canonical_name) if codec else "something unknown"
-            raise NotAudio(
-                f"The sound is coded as {name}, which is not supported. "
-                "Export it again, best as wav, flac, mp3 or m4a."
-            )
+def _sound_streams(container: Any) -> list[int]:
+    """Return the indices of the sound streams that can be decoded, FFmpeg's best one first.
+
+    Raises
+    ------
+    NotAudio
+        There are sound streams, and all of them are coded in ways that are not supported.
+    """
+    best = container.streams.best("audio")
+    streams = list(container.streams.audio)
+    usable = [stream.index for stream in streams if _codec(stream) in FFMPEG_CODECS.split(",")]
+    if streams and not usable:
+        codec = streams[0].codec_context and streams[0].codec_context.codec
+        name = repr(codec.canonical_name) if codec else "something unknown"
+        raise NotAudio(
+            f"The sound is coded as {name}, which is not supported. "
+            "Export it again, best as wav, flac, mp3 or m4a."
+        )
+    return sorted(usable, key=lambda index: (best is None or index != best.index, index))
+
+
+def _codec(stream: Any) -> str:
+    """Name of a stream's decoder; empty where FFmpeg has none."""
+    codec = stream.codec_context and stream.codec_context.codec
+    return codec.name if codec else ""
 
 
 @cache

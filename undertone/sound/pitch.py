@@ -11,7 +11,7 @@ import soxr
 from numpy.typing import NDArray
 
 from undertone.progress import Progress, nobody
-from undertone.sound.audio import SAMPLE_RATE, Samples, excerpt
+from undertone.sound.samples import SAMPLE_RATE, Samples, excerpt
 
 FRAMES_PER_S = 100
 LOW_HZ, HIGH_HZ = 65.0, 650.0

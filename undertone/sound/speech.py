@@ -22,8 +22,8 @@ import soxr
 from undertone.errors import NoSpeech
 from undertone.onnx import one_thread_session
 from undertone.progress import Progress, nobody
-from undertone.sound.audio import SAMPLE_RATE, Audio, Samples, excerpt
 from undertone.sound.pitch import steady, track_pitch
+from undertone.sound.samples import SAMPLE_RATE, Audio, Samples, excerpt
 
 DETECTOR = Path(__file__).parent / "detector" / "silero.onnx"
 WINDOW_SAMPLES = 512  # what it gives one probability for

@@ -1,0 +1,203 @@
+"""Levels of a recording's channels, by windows of 0.1 s: offset, drift, whether channels agree."""
+
+import numpy as np
+import numpy.typing as npt
+
+from undertone.sound.samples import Samples
+from undertone.sound.wild import LOUDEST, Mask
+
+Floats = npt.NDArray[np.float64]
+
+WINDOW_S = 0.1
+# An offset is measured where it is best seen, in the quietest third of all windows, if these (and
+# no fewer than eight) agree on it to a quarter. It is left alone under this share of the loudest window's level (RMS).
+MIN_OFFSET = 5e-4
+MIN_QUIET_WINDOWS = 8
+AGREEMENT = 0.25
+# Else it is the mean, which speech and music alone move by less than this share of that level.
+MIN_MEAN = 0.02
+# The offset drifts if its mean over a second moves by more than this share either way.
+# Clips of RAVDESS, CREMA-D, TESS and nEMO stay under it.
+MIN_DRIFT = 0.05
+DRIFT_WINDOWS = 10
+# Channels agree if their mean loses no more than this share of the energy of any window. Losses 30
+# dB under the loudest window are not counted: so much have the microphones' own noises.
+LOST_ENERGY = 0.1
+INAUDIBLE = 1e-3
+# Samples that exceed the level of nine windows in ten so many times, and full scale 8 times, are
+# damage: 48 dB, of which peaks of speech need 12 and the loudest word in a quiet talk 30.
+CEILING = 256.0
+MIN_CEILING = 8.0
+
+
+class Levels:
+    """Statistics of all channels, collected block by block.
+
+    Attributes
+    ----------
+    n_channels : int
+        The most that a block had.
+    """
+
+    def __init__(self) -> None:
+        self.n_channels = 0
+        self._peak = 0.0
+        self._n: list[npt.NDArray[np.int64]] = []  # per block: samples of each window
+        self._means: list[Samples] = []  # [windows, channels]
+        self._energies: list[Samples] = []  # [windows, channels]: variance, so free of offset
+        self._mix_energies: list[Samples] = []  # [windows]: that of the channels' mean
+
+    def add(self, block: Samples, mean: Samples, missing: Mask | None, rate_hz: int) -> None:
+        """Measure the next block.
+
+        Parameters
+        ----------
+        block : np.ndarray [shape=(n, channels)]
+        mean : np.ndarray [shape=(n,)]
+            Of the channels.
+        missing : np.ndarray [shape=(n, channels), dtype=bool] or None
+            Values that do not count.
+        rate_hz : int
+        """
+        self.n_channels = max(self.n_channels, block.shape[1])
+        starts = window_starts(len(block), rate_hz)
+        counts = np.diff(starts, append=len(block))
+        valid = counts[:, None]
+        if missing is not None:
+            self._peak = max(self._peak, float(np.abs(block).max()))
+            valid = np.maximum(1, valid - np.add.reduceat(missing, starts, axis=0, dtype=np.int64))
+        elif block.max() > MIN_CEILING or block.min() < -MIN_CEILING:
+            self._peak = max(self._peak, float(np.abs(block).max()))
+        means, energies = _moments(block, starts, valid)
+        mix_energies = energies
+        if block.shape[1] > 1:
+            _, mix_energies = _moments(mean[:, None], starts, counts[:, None])
+        self._n.append(counts)
+        self._means.append(means)
+        self._energies.append(energies)
+        self._mix_energies.append(mix_energies[:, 0])
+
+    def _whole(self) -> tuple[Floats, Floats, Floats]:
+        """Means and energies [shape=(windows, channels)], energies of the mix [shape=(windows,)].
+
+        Channels that a block lacks are silent in it; windows too short to be measured are left out.
+        """
+        n = np.concatenate(self._n)
+        kept = 2 * n >= n.max()
+        wide = (
+            np.concatenate([_widened(block, self.n_channels) for block in blocks])[kept]
+            for blocks in (self._means, self._energies)
+        )
+        means, energies = wide
+        return means, energies, np.concatenate(self._mix_energies)[kept].astype(np.float64)
+
+    def offset(self) -> Floats | None:
+        """Constant offset of each channel [shape=(channels,)]; None if no channel has one."""
+        means, energies, _ = self._whole()
+        offset = np.array([_offset(*pair) for pair in zip(means.T, energies.T, strict=True)])
+        return offset if offset.any() else None
+
+    def drift(self) -> Floats | None:
+        """Offset of each channel in each window [shape=(windows, channels)]; None if constant."""
+        means, energies, _ = self._whole()
+        if len(means) < 2 * DRIFT_WINDOWS:
+            return None
+        level = np.sqrt(energies.max(axis=0))
+        # Quiet windows show the offset best; down to 60 dB under the loudest they count for more.
+        weights = 1 / (energies + 1e-6 * level**2 + 1e-20)
+        smooth = _smoothed(means * weights) / _smoothed(weights)
+        drifts = np.ptp(smooth, axis=0) / 2 > np.maximum(MIN_DRIFT * level, 1e-9)
+        if not drifts.any():
+            return None
+        constant = self.offset()
+        held = np.zeros(self.n_channels) if constant is None else constant
+        n = np.concatenate(self._n)
+        every = np.empty((len(n), self.n_channels))
+        every[:] = np.where(drifts, 0.0, held)
+        at, kept = np.arange(len(n)), np.flatnonzero(2 * n >= n.max())
+        for channel in np.flatnonzero(drifts):
+            every[:, channel] = np.interp(at, kept, smooth[:, channel])
+        return every
+
+    def ceiling(self) -> float:
+        """Magnitude beyond which samples are damage."""
+        if self._peak <= MIN_CEILING:
+            return LOUDEST
+        _, energies, _ = self._whole()
+        level = np.sqrt(energies.max(axis=1))
+        usual = float(np.quantile(level[level > 0], 0.9)) if level.any() else 0.0
+        return min(LOUDEST, max(MIN_CEILING, CEILING * usual))
+
+    @property
+    def agree(self) -> bool:
+        """Whether the channels are much the same, so that their mean loses nothing."""
+        if self.n_channels == 1:
+            return True
+        _, energies, mix = self._whole()
+        mean = energies.mean(axis=1)
+        counted = np.maximum(LOST_ENERGY * mean, INAUDIBLE * mean.max(initial=0.0))
+        return bool((mean - mix <= counted).all())
+
+    @property
+    def energies(self) -> Floats:
+        """Of each channel in each window, whole or not [shape=(windows, channels)]."""
+        return np.concatenate([_widened(block, self.n_channels) for block in self._energies])
+
+    @property
+    def mix_energies(self) -> Floats:
+        """Of the channels' mean in each window, whole or not [shape=(windows,)]."""
+        return np.concatenate(self._mix_energies).astype(np.float64)
+
+
+def window_starts(n: int, rate_hz: int) -> npt.NDArray[np.int64]:
+    """Where each window of a block of `n` samples begins; every block begins a new window."""
+    return np.arange(0, n, max(1, round(WINDOW_S * rate_hz)))
+
+
+def _moments(
+    block: Samples, starts: npt.NDArray[np.int64], valid: npt.NDArray[np.int64]
+) -> tuple[Samples, Samples]:
+    """Mean and variance of each channel in each window, of its `valid` samples alone."""
+    n_windows, n_channels = len(starts), block.shape[1]
+    step = starts[1] if n_windows > 1 else len(block)
+    n_whole = len(block) // step
+    rows = np.ascontiguousarray(block.T)  # sums along memory are ten times as fast
+    first = np.zeros((n_windows, n_channels))
+    second = np.zeros((n_windows, n_channels))
+    whole = rows[:, : n_whole * step].reshape(n_channels, n_whole, step)
+    first[:n_whole] = whole.sum(axis=2).T
+    second[:n_whole] = np.einsum("cwn,cwn->wc", whole, whole)
+    if n_whole < n_windows:
+        rest = rows[:, n_whole * step :]
+        first[-1], second[-1] = rest.sum(axis=1), np.einsum("cn,cn->c", rest, rest)
+    means = first / valid
+    energies = np.maximum(second / valid - means**2, 0.0)
+    return means.astype(np.float32), energies.astype(np.float32)
+
+
+def _offset(means: Floats, energies: Floats) -> float:
+    """Offset of a channel; 0 if it has none to speak of."""
+    level = float(np.sqrt(energies.max()))
+    n_quiet = max(MIN_QUIET_WINDOWS, len(means) // 3)
+    quietest = means[np.argsort(energies, kind="stable")[:n_quiet]]
+    middle = float(np.median(quietest))
+    spread = float(np.quantile(np.abs(quietest - middle), 0.8))
+    agree = len(quietest) >= MIN_QUIET_WINDOWS and spread <= AGREEMENT * abs(middle)
+    if agree and abs(middle) > MIN_OFFSET * level:
+        return middle
+    mean = float(means.mean())
+    return mean if abs(mean) > MIN_MEAN * level else 0.0
+
+
+def _smoothed(values: Floats) -> Floats:
+    """Means over a second around each window; at the ends, over what there is of it."""
+    sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
+    at = np.arange(len(values))
+    first = np.maximum(0, at - DRIFT_WINDOWS // 2)
+    last = np.minimum(len(values), at + DRIFT_WINDOWS // 2 + 1)
+    smooth: Floats = (sums[last] - sums[first]) / (last - first)[:, None]
+    return smooth
+
+
+def _widened(block: Samples, n_channels: int) -> Floats:
+    return np.pad(block.astype(np.float64), ((0, 0), (0, n_channels - block.shape[1])))
