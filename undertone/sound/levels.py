@@ -10,7 +10,8 @@ Floats = npt.NDArray[np.float64]
 
 WINDOW_S = 0.1
 # An offset is measured where it is best seen, in the quietest third of all windows, if these (and
-# no fewer than eight) agree on it to a quarter. It is left alone under this share of the loudest window's level (RMS).
+# no fewer than eight) agree on it to a quarter. It is left alone under this share of the level
+# (RMS) of the loudest window.
 MIN_OFFSET = 5e-4
 MIN_QUIET_WINDOWS = 8
 AGREEMENT = 0.25
@@ -21,8 +22,10 @@ MIN_MEAN = 0.02
 MIN_DRIFT = 0.05
 DRIFT_WINDOWS = 10
 # Channels agree if their mean loses no more than this share of the energy of any window. Losses 30
-# dB under the loudest window are not counted: so much have the microphones' own noises.
+# dB under the loudest window are not counted: so much have the microphones' own noises. Energy is
+# counted above the steady background, which may be a hum far louder than a voice.
 LOST_ENERGY = 0.1
+BACKGROUND = 0.05  # quantile of the windows' energies
 INAUDIBLE = 1e-3
 # Samples that exceed the level of nine windows in ten so many times, and full scale 8 times, are
 # damage: 48 dB, of which peaks of speech need 12 and the loudest word in a quiet talk 30.
@@ -135,7 +138,8 @@ class Levels:
             return True
         _, energies, mix = self._whole()
         mean = energies.mean(axis=1)
-        counted = np.maximum(LOST_ENERGY * mean, INAUDIBLE * mean.max(initial=0.0))
+        above = np.maximum(mean - np.quantile(mean, BACKGROUND), 0)
+        counted = np.maximum(LOST_ENERGY * above, INAUDIBLE * above.max(initial=0.0))
         return bool((mean - mix <= counted).all())
 
     @property

@@ -1,6 +1,7 @@
 """Wild samples: single values far beyond everything around them, as damaged float files have.
 
-Integer formats cannot hold them: full scale is 1, so everything up to 1 is left alone.
+Integer formats cannot hold them, so everything up to full scale is left alone, and what lossy
+codecs make of full scale.
 """
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 from undertone.sound.samples import Samples
 
 LOUDEST = 2.0**31  # integers stored as float without scaling reach this; more is damage
+MIN_WILD = 1.5  # full scale is 1; lossy codecs overshoot it by less
 STEP_S = 0.005
 # The level around a sample is the median over so many steps: 45 ms hold several periods of the
 # lowest voice, and a burst of less than 20 ms does not count.
@@ -59,7 +61,7 @@ class Mender:
             missing = ~(np.abs(samples) <= self._ceiling)
             samples = np.where(missing, np.float32(0), samples)
             lowest, highest = float(samples.min()), float(samples.max())
-        if max(-lowest, highest) > 1.0:
+        if max(-lowest, highest) > MIN_WILD:
             samples = self._interpolated(samples, rate_hz)
         self._before = samples[-round(STEP_S * MEDIAN_STEPS * rate_hz) :].copy()
         return samples, missing
@@ -69,7 +71,7 @@ class Mender:
         before = self._before if self._before.shape[1] == samples.shape[1] else samples[:0]
         whole = np.concatenate([before, samples])
         magnitude = np.abs(whole)
-        wild = (magnitude > 1.0) & (magnitude > WILD_FACTOR * _level(magnitude, rate_hz))
+        wild = (magnitude > MIN_WILD) & (magnitude > WILD_FACTOR * _level(magnitude, rate_hz))
         for channel in np.flatnonzero(wild.any(axis=0)):
             bad = wild[:, channel]
             good = np.flatnonzero(~bad)
