@@ -17,10 +17,12 @@ MIN_QUIET_WINDOWS = 8
 AGREEMENT = 0.25
 # Else it is the mean, which speech and music alone move by less than this share of that level.
 MIN_MEAN = 0.02
-# The offset drifts if its mean over a second moves by more than this share either way.
-# Clips of RAVDESS, CREMA-D, TESS and nEMO stay under it.
-MIN_DRIFT = 0.05
-DRIFT_WINDOWS = 10
+# The offset drifts if its mean, smoothed over two seconds, moves by more than this share of that
+# level either way. Clips of RAVDESS, CREMA-D, TESS and nEMO stay under it.
+MIN_DRIFT = 0.07
+MIN_DRIFT_WINDOWS = 20
+SLOW_WIDTH = 4.0  # standard deviation of the smoothing kernel, in windows
+DRIFT_WIDTH = 1.5  # of what is subtracted
 # Channels agree if their mean loses no more than this share of the energy of any window. Losses 30
 # dB under the loudest window are not counted: so much have the microphones' own noises. Energy is
 # counted above the steady background, which may be a hum far louder than a voice.
@@ -103,13 +105,14 @@ class Levels:
     def drift(self) -> Floats | None:
         """Offset of each channel in each window [shape=(windows, channels)]; None if constant."""
         means, energies, _ = self._whole()
-        if len(means) < 2 * DRIFT_WINDOWS:
+        if len(means) < MIN_DRIFT_WINDOWS:
             return None
         level = np.sqrt(energies.max(axis=0))
         # Quiet windows show the offset best; down to 60 dB under the loudest they count for more.
         weights = 1 / (energies + 1e-6 * level**2 + 1e-20)
-        smooth = _smoothed(means * weights) / _smoothed(weights)
-        drifts = np.ptp(smooth, axis=0) / 2 > np.maximum(MIN_DRIFT * level, 1e-9)
+        smooth = _smoothed(means, weights, DRIFT_WIDTH)
+        slow = _smoothed(means, weights, SLOW_WIDTH)
+        drifts = np.ptp(slow, axis=0) / 2 > np.maximum(MIN_DRIFT * level, 1e-9)
         if not drifts.any():
             return None
         constant = self.offset()
@@ -193,14 +196,23 @@ def _offset(means: Floats, energies: Floats) -> float:
     return mean if abs(mean) > MIN_MEAN * level else 0.0
 
 
-def _smoothed(values: Floats) -> Floats:
-    """Means over a second around each window; at the ends, over what there is of it."""
-    sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
-    at = np.arange(len(values))
-    first = np.maximum(0, at - DRIFT_WINDOWS // 2)
-    last = np.minimum(len(values), at + DRIFT_WINDOWS // 2 + 1)
-    smooth: Floats = (sums[last] - sums[first]) / (last - first)[:, None]
-    return smooth
+def _smoothed(values: Floats, weights: Floats, width: float) -> Floats:
+    """Each column on the line that fits best around each value; `width` is of the kernel."""
+    reach = round(4 * width)
+    at = np.arange(-reach, reach + 1)
+    kernel = np.exp(-0.5 * (at / width) ** 2)
+    rows = slice(reach, reach + len(values))
+
+    def moment(of: Floats, order: int) -> Floats:
+        weighted = kernel * (-at) ** order
+        return np.stack([np.convolve(column, weighted)[rows] for column in of.T], axis=1)
+
+    w0, w1, w2 = (moment(weights, order) for order in range(3))
+    v0, v1 = (moment(weights * values, order) for order in range(2))
+    spread = w0 * w2 - w1**2
+    fits = spread > 1e-6 * w0 * w2
+    line: Floats = np.where(fits, (w2 * v0 - w1 * v1) / np.where(fits, spread, 1), v0 / w0)
+    return line
 
 
 def _widened(block: Samples, n_channels: int) -> Floats:
