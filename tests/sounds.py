@@ -220,6 +220,31 @@ def with_ffmpeg(
     return bytes(file.written) if live else file.getvalue()
 
 
+def with_tracks(
+    tracks: list[np.ndarray], sample_rate: int, container: str = "matroska", codec: str = "aac"
+) -> bytes:
+    """A file of several sound tracks by FFmpeg; each is [n] or [n, channels]."""
+    file = io.BytesIO()
+    with av.open(file, "w", format=container) as output:
+        streams = []
+        for samples in tracks:
+            layout = "mono" if samples.ndim == 1 else "stereo"
+            streams.append(output.add_stream(codec, rate=sample_rate, layout=layout))
+        for samples, stream in zip(tracks, streams, strict=True):
+            context = stream.codec_context
+            rows = np.ascontiguousarray(samples.reshape(len(samples), -1).T, np.float32)
+            frame = av.AudioFrame.from_ndarray(rows, format="fltp", layout=context.layout.name)
+            frame.sample_rate, frame.time_base = sample_rate, Fraction(1, sample_rate)
+            resampler = av.AudioResampler(
+                context.format, context.layout, context.sample_rate, context.frame_size or 1024
+            )
+            for part in (frame, None):
+                for block in resampler.resample(part):
+                    output.mux(stream.encode(block))
+            output.mux(stream.encode(None))
+    return file.getvalue()
+
+
 def webm_as_chrome(samples: np.ndarray, sample_rate: int) -> bytes:
     """What MediaRecorder gives: Opus in WebM, no duration, every cluster of unknown size."""
     webm = bytearray(with_ffmpeg(samples, sample_rate, "webm", "libopus", {"live": "1"}, live=True))

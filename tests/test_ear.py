@@ -188,3 +188,21 @@ def test_an_hour_takes_no_more_memory_than_a_minute() -> None:
     assert peak - before < 5_000_000
     assert ear.answer()["skipped_s"] == 3660.0 - WINDOW_S
     assert ear.unanswered_s < STEP_S
+
+
+@pytest.mark.parametrize("rate", [RATE, 48_000])
+def test_an_offset_and_a_wild_sample_change_nothing(
+    recognizer: EmotionRecognizer, rate: int
+) -> None:
+    voice = sounds.voice(3.0, sample_rate=rate)
+    damaged = voice + np.float32(0.05)
+    damaged[rate] = 1e6
+    told = []
+    for samples in (voice, damaged):
+        ear = Ear(recognizer, 7, rate, "float32")
+        for piece in np.array_split(samples, 30):
+            ear.add(piece.tobytes())
+        told.append(ear.answer())
+    assert told[0]["type"] == told[1]["type"] == "heard"
+    assert told[1]["emotion"] == told[0]["emotion"]
+    assert told[1]["confidence"] == pytest.approx(told[0]["confidence"], abs=0.03)

@@ -15,9 +15,11 @@ from undertone.analysis import Recognizer
 from undertone.errors import BadRequest, NoSpeech
 from undertone.prediction import Prediction
 from undertone.progress import nobody
-from undertone.sound.audio import LOUDEST, SAMPLE_RATE, SILENT_PEAK, Audio, Samples
+from undertone.sound.audio import SAMPLE_RATE, SILENT_PEAK, Audio, Samples
 from undertone.sound.decoders import check_layout
+from undertone.sound.levels import Levels
 from undertone.sound.speech import Speech, find_speech
+from undertone.sound.wild import Mender
 
 SampleFormat = Literal["int16", "float32"]
 # Shorter windows follow a change sooner, longer ones are right more often.
@@ -58,6 +60,7 @@ class Ear:
         self._resampler = None
         if rate_hz != SAMPLE_RATE:
             self._resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE, 1)
+        self._mender = Mender()
         self._window: Samples = np.zeros(0, np.float32)
         self._n_heard = self._n_answered = 0
         self._mean: npt.NDArray[np.float64] | None = None
@@ -83,8 +86,10 @@ class Ear:
         samples = np.frombuffer(data, self._type).astype(np.float32)
         if self._type.kind == "i":
             samples /= 2**15
-        samples = np.where(np.abs(samples) <= LOUDEST, samples, np.float32(0))
+        if not len(samples):
+            return
         self._n_heard += len(samples)
+        samples = self._mender.mended(samples[:, None], self._rate_hz)[0][:, 0]
         if self._resampler:
             samples = self._resampler.resample_chunk(samples)
         kept = np.concatenate([self._window, samples])[-round(WINDOW_S * SAMPLE_RATE) :]
@@ -118,7 +123,14 @@ class Ear:
         }
 
     def _audio(self) -> Audio:
-        return Audio(self._window / max(1.0, float(np.abs(self._window).max(initial=0.0))))
+        """The window without a constant offset, scaled into -1 to 1."""
+        samples = self._window
+        if len(samples):
+            levels = Levels()
+            levels.add(samples[:, None], samples, None, SAMPLE_RATE)
+            if (offset := levels.offset()) is not None:
+                samples = samples - np.float32(offset[0])
+        return Audio(samples / max(1.0, float(np.abs(samples).max(initial=0.0))))
 
     def _smoothed(self, heard: Prediction, new_s: float, is_doubtful: bool) -> Prediction:
         """A prediction that remembers those before it, ever less."""
