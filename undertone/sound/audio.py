@@ -208,6 +208,7 @@ def _read(
             track = _filled(track, data, decoder, progress)
         except NotAudio as error:  # the other may have read some of it
             refusal = error
+            track.finish()
         if track.samples and track.is_whole:
             return track, decoder
         if track.samples or track.is_whole:

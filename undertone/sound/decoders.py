@@ -6,7 +6,6 @@ The rule: formats and codecs are those listed here, and nothing but the bytes gi
 
 import ctypes
 import io
-from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from typing import Any, Protocol
