@@ -4,6 +4,7 @@ import { clock } from "./format.js";
 import { _ } from "./words.js";
 
 const STEPS = 120; // half seconds
+const LONGEST_LARGE = 8; // letters
 const SVG = "http://www.w3.org/2000/svg";
 
 export class LivePicture {
@@ -40,6 +41,7 @@ export class LivePicture {
   words(kicker, title) {
     this.find("kicker").textContent = kicker;
     this.find("emotion").textContent = title;
+    this.find("emotion").classList.toggle("long-word", title.length > LONGEST_LARGE);
     this.find("share").textContent = "";
     this.find("sure").textContent = "";
     this.tile(null);
