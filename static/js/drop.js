@@ -28,10 +28,13 @@ export function setUpDrop(form, { choose, tell }) {
     if (!waiting()) return;
     event.preventDefault();
     const dropped = [...event.dataTransfer.items].filter((item) => item.kind === "file");
-    if (!dropped.length || dropped.some((item) => item.webkitGetAsEntry()?.isDirectory)) {
-      tell(_("What was dropped is not a file. Drop one audio file, or several."));
-    } else {
-      choose(...dropped.map((item) => item.getAsFile()));
+    const isFolder = (item) => Boolean(item.webkitGetAsEntry()?.isDirectory);
+    const folders = dropped.filter(isFolder).map((item) => item.webkitGetAsEntry().name);
+    const files = dropped.filter((item) => !isFolder(item)).map((item) => item.getAsFile());
+    if (files.length) choose(...files);
+    else tell(_("What was dropped is not a file. Drop one audio file, or several."));
+    if (files.length && folders.length) {
+      tell(_("%(name)s is a folder and was left out.", { name: folders.join(", ") }));
     }
   });
 }

@@ -1,9 +1,7 @@
 // Numbers in words.
 
-const tenths = new Intl.NumberFormat(document.documentElement.lang, {
-  minimumFractionDigits: 1,
-  maximumFractionDigits: 1,
-});
+const TENTHS = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
+const tenths = (number) => number.toLocaleString(document.documentElement.lang, TENTHS);
 
 /** "0:07" for 7.4 seconds. */
 export function clock(seconds) {
@@ -13,7 +11,7 @@ export function clock(seconds) {
 
 /** A moment in a recording, with tenths where the recording is shorter than ten seconds. */
 export function moment(seconds, duration_s) {
-  return duration_s < 10 ? `${tenths.format(seconds)} s` : clock(seconds);
+  return duration_s < 10 ? `${tenths(seconds)} s` : clock(seconds);
 }
 
 /** "1.4 MB"; a MB is 1024 kB, as in the server's limit. */
@@ -22,5 +20,5 @@ export function size(bytes) {
   const kilobytes = bytes / 1024;
   if (kilobytes < 1000) return `${Math.round(kilobytes)} kB`;
   const megabytes = kilobytes / 1024;
-  return `${megabytes < 10 ? tenths.format(megabytes) : Math.round(megabytes)} MB`;
+  return `${megabytes < 10 ? tenths(megabytes) : Math.round(megabytes)} MB`;
 }

@@ -5,6 +5,7 @@ import { LivePicture } from "./live_picture.js";
 import { LiveSession } from "./live_session.js";
 import { MicrophoneRefused } from "./microphone.js";
 import { showProblem } from "./problem.js";
+import { guardSecondTaps } from "./second_tap.js";
 import { _ } from "./words.js";
 
 // A screen reader hears of a change, but not of each.
@@ -13,13 +14,15 @@ const SAY_EVERY_MS = 4000;
 function setUpLive(root) {
   const find = (name) => root.querySelector(`[data-${name}]`);
   const picture = new LivePicture(root);
+  const exchanged = guardSecondTaps(root);
   let microphone = null;
   let session = null;
   let said = { emotion: null, at_ms: 0 };
 
   function show(state) {
-    root.dataset.state = state;
     const isOn = state !== "off";
+    if (isOn !== (root.dataset.state !== "off")) exchanged(find(isOn ? "stop" : "start"));
+    root.dataset.state = state;
     const hadFocus = [find("start"), find("stop")].includes(document.activeElement);
     find("start").hidden = isOn;
     find("stop").hidden = !isOn;

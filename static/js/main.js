@@ -4,10 +4,17 @@ import { setUpComparing } from "./comparing.js";
 import { setUpDrop } from "./drop.js";
 import { setUpForm } from "./form.js";
 import { followJob } from "./job.js";
+import { setUpLanguages } from "./language.js";
 import { setUpResult } from "./result.js";
 
-const form = document.querySelector("#recording-form");
-if (form) setUpDrop(form, setUpForm(form));
-if (document.querySelector("[data-job]")) followJob(document.querySelector("main"));
-if (document.querySelector("[data-result]")) setUpResult(document.querySelector("main"));
-if (document.querySelector("[data-compare]")) setUpComparing(document.querySelector("[data-compare]"));
+function wire() {
+  const form = document.querySelector("#recording-form");
+  if (form) setUpDrop(form, setUpForm(form));
+  if (document.querySelector("[data-job]")) followJob(document.querySelector("main"));
+  if (document.querySelector("[data-result]")) setUpResult(document.querySelector("main"));
+  const comparing = document.querySelector("[data-compare]");
+  if (comparing) setUpComparing(comparing);
+}
+
+wire();
+setUpLanguages(wire);

@@ -2,7 +2,7 @@
 
 import { _ } from "./words.js";
 
-const REFUSALS = {
+const refusals = () => ({
   NotAllowedError: _(
     "The microphone was not allowed. Allow it for this page, at the left of the address bar or " +
       "in the browser's settings, and try again; or choose a file.",
@@ -18,7 +18,7 @@ const REFUSALS = {
     "This microphone cannot record what is needed. Try another; or choose a file.",
   ),
   AbortError: _("The microphone could not be started. Try again; or choose a file."),
-};
+});
 
 /** The message is for the user. */
 export class MicrophoneRefused extends Error {}
@@ -44,7 +44,7 @@ export async function openMicrophone() {
     return await navigator.mediaDevices.getUserMedia({ audio });
   } catch (error) {
     throw new MicrophoneRefused(
-      REFUSALS[error.name] ??
+      refusals()[error.name] ??
         _("The microphone could not be opened (%(name)s). Choose a file instead.", {
           name: error.name,
         }),

@@ -16,6 +16,21 @@ export function showPage(page, url, { instead = false } = {}) {
   return main;
 }
 
+/** Show the same page in another language, from its header to its footer. */
+export function translatePage(page, url) {
+  document.querySelector("main").dispatchEvent(new Event(LEAVE));
+  kept.clear(); // they are in the language that was left
+  for (const part of ["header", "main", "footer"]) {
+    document.querySelector(`body > ${part}`).replaceWith(page.querySelector(`body > ${part}`));
+  }
+  document.title = page.title;
+  document.documentElement.lang = page.documentElement.lang;
+  document.documentElement.dir = page.documentElement.dir;
+  document.body.dataset.translations = page.body.dataset.translations ?? "{}";
+  document.querySelector(".skip").textContent = page.querySelector(".skip").textContent;
+  history.replaceState(null, "", url);
+}
+
 /** Call back when the page that holds this element is left. */
 export function leaving(element, callback) {
   element.closest("main").addEventListener(LEAVE, callback);

@@ -11,12 +11,13 @@ const TYPES = ["audio/webm;codecs=opus", "audio/mp4", "audio/ogg;codecs=opus"];
 const EXTENSIONS = { "audio/webm": "webm", "audio/mp4": "mp4", "audio/ogg": "ogg" };
 const QUIET_MS = 2500;
 const ANNOUNCE_EVERY_S = 30;
+// The recording made last; outlives its form, which another language exchanges.
+let take = null; // {name, size, isSent}
 
 export function setUpRecorder(form, { show, tell, say, choose, showChosen }) {
   const hint = form.querySelector("#level-hint");
   const usualHint = hint.textContent;
   let finish = null; // ends the recording in progress: finish({keep})
-  let lastMade = null;
 
   async function start() {
     if (finish) return;
@@ -97,7 +98,7 @@ export function setUpRecorder(form, { show, tell, say, choose, showChosen }) {
         _("Nothing was recorded: the microphone ended at once. Try again; or choose a file."),
       );
     }
-    lastMade = file;
+    take = { name: file.name, size: file.size, isSent: false };
     choose(file);
   }
 
@@ -105,12 +106,20 @@ export function setUpRecorder(form, { show, tell, say, choose, showChosen }) {
   form.querySelector("#record-again").addEventListener("click", start);
   form.querySelector("#stop").addEventListener("click", () => finish?.({ keep: true }));
   form.querySelector("#discard").addEventListener("click", () => finish?.({ keep: false }));
-  leaving(form, () => finish?.({ keep: false }));
+  // It is there again when the user comes back.
+  leaving(form, () => finish?.({ keep: true }));
   form.querySelector("#record").hidden = !("MediaRecorder" in window);
 
+  const made = (file) => take !== null && file?.name === take.name && file.size === take.size;
   return {
     /** Whether this file is the recording made last. */
-    made: (file) => lastMade !== null && file.name === lastMade.name && file.size === lastMade.size,
+    made,
+    /** Note that this file has reached the server, or that nothing came of it. */
+    noteSent(file, isSent) {
+      if (made(file)) take.isSent = isSent;
+    },
+    /** Whether this file is that recording and would be lost with the page. */
+    isUnsent: (file) => made(file) && !take.isSent,
   };
 }
 

@@ -1,7 +1,14 @@
 // The page's language: the server puts the words that scripts need into <body data-translations>. English
 // is in the scripts themselves, where `make messages` finds it by these two names.
 
-const words = JSON.parse(document.body.dataset.translations ?? "{}");
+let words = {};
+
+/** Read the page's words; again when the page is now in another language. */
+export function readWords() {
+  words = JSON.parse(document.body.dataset.translations ?? "{}");
+}
+
+readWords();
 
 /** A text in the page's language, with %(name)s filled in from `values`. */
 export function _(text, values = {}) {

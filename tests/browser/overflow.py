@@ -17,7 +17,8 @@ _FIND = """
            !getComputedStyle(box).display.startsWith("inline-")) box = box.parentElement;
     return box;
   };
-  const complain = (what, text, by) => found.add(`${what}: "${short(text)}" by ${by.toFixed(0)} px`);
+  const complain = (what, text, by) =>
+    found.add(`${what}: "${short(text)}" by ${by.toFixed(0)} px`);
 
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let node = texts.nextNode(); node; node = texts.nextNode()) {

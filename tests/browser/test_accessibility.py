@@ -13,8 +13,9 @@ from tests.samples import analysis
 from undertone.store.history import History
 
 pytestmark = pytest.mark.browser
-# WCAG 2.2 AA, axe's best practices, and of what axe leaves off by default all but AAA, `p-as-heading`
-# (takes large figures for headings) and `focus-order-semantics` (takes each scroller for a landmark).
+# WCAG 2.2 AA, axe's best practices, and most of what axe leaves off by default. Not `p-as-heading`,
+# which takes large figures for headings, nor `focus-order-semantics`, which wants a landmark for
+# each table that scrolls.
 ALL_RULES = {
     "resultTypes": ["violations"],
     "rules": dict.fromkeys(

@@ -1,4 +1,4 @@
-"""Nothing sticks out of its box or of the page: every label, language and usual width of a phone."""
+"""Nothing sticks out of its box or of the page: every label, language and width of a phone."""
 
 from collections.abc import Iterator
 

@@ -295,12 +295,26 @@ def test_several_files_in_the_pages_form(idle: FlaskClient, settings: Settings) 
         response = idle.post("/result", **sent, headers=BROWSER)
         assert response.status_code == status
         assert 'action="/result"' in response.get_data(as_text=True)
-    sent = recordings((bytes(600_000), "a.wav"), (bytes(600_000), "b.wav"))
+    sent = recordings((bytes(2_000_000), "a.wav"), (bytes(2_000_000), "b.wav"))
     response = idle.post("/result", **sent, headers=BROWSER)
     assert response.status_code == 413
     assert 'action="/result"' in response.get_data(as_text=True)
     assert idle.get("/jobs").get_json()["total"] == 1
     assert len(waiting_files(settings)) == 2
+
+
+def test_one_file_over_the_limit_in_the_pages_form(idle: FlaskClient, settings: Settings) -> None:
+    sent = recordings((b"a", "a.wav"), (bytes(1_100_000), "big.wav"), (bytes(900_000), "c.wav"))
+    response = idle.post("/result", **sent, headers=BROWSER)
+    assert response.status_code == 303
+    items = idle.get(response.headers["Location"]).get_json()["items"]
+    assert [item["state"] for item in items] == ["queued", "failed", "queued"]
+    assert items[1]["error"]["code"] == "file-too-large"
+    assert len(waiting_files(settings)) == 2
+    # Alone it is refused at once, and stays with the form.
+    response = idle.post("/result", **upload(bytes(1_100_000)), headers=BROWSER)
+    assert response.status_code == 413
+    assert 'id="problem"' in response.get_data(as_text=True)
 
 
 def test_a_job_is_received_without_holding_it_in_memory(settings: Settings) -> None:

@@ -123,11 +123,18 @@ def add(draft: Draft) -> Response:
 def add_chosen() -> Job | None:
     """The job of the page's form, sent without a script; None unless several files were chosen.
 
+    A file over the limit is an item that has failed; the others are analysed.
+
     Raises
     ------
     UndertoneError
         As for `add`.
     """
+    settings = current_app.config["SETTINGS"]
+    # Several files may be larger together than one alone; `analyse` checks the size of one.
+    request.max_content_length = FIELDS_BYTES + max(
+        settings.max_job_bytes, settings.max_upload_bytes
+    )
     try:
         files = [file for file in request.files.getlist("file") if file.filename]
     except RequestEntityTooLarge:

@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from babel import Locale, negotiate_locale
 from babel.dates import format_date, format_skeleton
@@ -17,7 +18,7 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from babel.support import Translations
 from babel.units import format_unit
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g, request, url_for
 from flask_babel import Babel, get_locale
 
 from undertone.drawing.words import ENGLISH, Words, sign
@@ -79,6 +80,18 @@ def page_words() -> Words:
     return words(language())
 
 
+def language_url(code: str) -> str:
+    """Return the address of the current page in another language.
+
+    It is relative, so the path stays as the browser has it; a page that answers a form has no
+    address of its own and leads to the start.
+    """
+    if request.method not in ("GET", "HEAD"):
+        return url_for("index", lang=code)
+    query = [(name, value) for name, value in request.args.items(multi=True) if name != "lang"]
+    return "?" + urlencode([*query, ("lang", code)])
+
+
 def asked_words() -> Words:
     """The language that the current address names, for what is no page; else English."""
     wish = request.args.get("lang", "")
@@ -108,6 +121,7 @@ def set_up(app: Flask) -> None:
     app.jinja_env.globals |= {
         "languages": languages,
         "language": language,
+        "language_url": language_url,
         "text_direction": lambda: get_locale().text_direction,
         "words_for_scripts": lambda: words_for_scripts(language()),
     }
