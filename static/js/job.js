@@ -46,7 +46,9 @@ export function followJob(main, { file, onCancelled } = {}) {
     const hadFocus = main.contains(document.activeElement);
     for (const part of page.querySelectorAll("[data-part]")) {
       const old = main.querySelector(`[data-part="${part.dataset.part}"]`);
-      if (!old || old.isEqualNode(part)) continue;
+      if (!old) continue;
+      keepOpen(old, part);
+      if (old.isEqualNode(part)) continue;
       // A live region is heard when its text changes, not when it is another one.
       if ("words" in part.dataset) old.textContent = part.textContent;
       else old.replaceWith(document.adoptNode(part));
@@ -91,6 +93,14 @@ export function followJob(main, { file, onCancelled } = {}) {
     if (!isOver()) look();
   });
   if (!isOver()) timer = setTimeout(look, pause_ms);
+}
+
+/** What the user has unfolded stays so. */
+function keepOpen(old, part) {
+  const details = [...part.querySelectorAll("details")];
+  [...old.querySelectorAll("details")].forEach((each, index) => {
+    details[index]?.toggleAttribute("open", each.open);
+  });
 }
 
 /** The message is for the user; what was final is not worth asking again. */

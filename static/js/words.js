@@ -21,10 +21,7 @@ export function ngettext(singular, plural, values) {
   return fill(forms[values.n === 1 ? 0 : 1], values);
 }
 
-/**
- * An error as the server tells it to programs: in the page's language, by the page's [data-errors],
- * and its English words behind.
- */
+/** An error as the server tells it to programs: words for people from [data-errors], and its own. */
 export function ofError({ code, error }) {
   const told = document.querySelector("[data-errors]")?.dataset.errors;
   const errors = JSON.parse(told ?? "{}");

@@ -118,12 +118,16 @@ def test_errors_in_german(look, keeping):
     page.get_by_role("button", name="Gefühl hören").click()
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("Das ist keine lesbare Aufnahme")
-    expect(alert.locator(".original[lang=en]")).to_contain_text("14 bytes")
+    expect(alert.get_by_text("14 bytes")).to_be_hidden()
+    alert.get_by_text("Technische Einzelheiten").click()
+    expect(alert.locator(".original [lang=en]")).to_contain_text("14 bytes")
+    expect(alert.get_by_text("14 bytes")).to_be_visible()
     check(page, looks=OF_WORDS)
     page.set_input_files("#file", [poem, wav_file(sounds.voice(2.0))])
     page.get_by_role("button", name="Gefühl hören").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Gehört", timeout=60_000)
-    expect(page.get_by_role("list").locator(".original[lang=en]")).to_be_visible()
+    page.get_by_role("list").get_by_text("Technische Einzelheiten").click()
+    expect(page.get_by_role("list").locator(".original [lang=en]")).to_be_visible()
     check(page, looks=OF_WORDS)
     job = page.request.post(f"{keeping.url}/jobs", multipart={"file": poem}).json()["id"]
     page.goto(f"{keeping.url}/jobs/{job}")
@@ -209,7 +213,7 @@ def test_live_while_it_listens_and_when_it_is_refused(look):
     second.get_by_role("button", name="Hör mir zu").click()
     alert = second.get_by_role("alert")
     expect(alert).to_contain_text("dass gerade kein Platz ist")
-    expect(alert.locator(".original[lang=en]")).to_contain_text("All 1 live sessions")
+    expect(alert.locator(".original [lang=en]")).to_contain_text("All 1 live sessions")
     check(second)
 
 

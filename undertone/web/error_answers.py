@@ -10,7 +10,7 @@ from undertone.errors import BadRequest, KeyNeeded, UndertoneError
 from undertone.web import access, logs
 from undertone.web.body_errors import CutOff
 from undertone.web.body_limits import body_too_large, takes_recording
-from undertone.web.error_words import all_error_words, error_words
+from undertone.web.error_words import all_error_words, error_details, error_words
 from undertone.web.request import too_large, wants_html
 
 logger = logging.getLogger("undertone")
@@ -18,7 +18,11 @@ logger = logging.getLogger("undertone")
 
 def answer_errors(app: Flask) -> None:
     """Have every error answered in the one shape: JSON, or a page for a browser."""
-    app.jinja_env.globals |= {"error_words": error_words, "error_words_by_code": all_error_words}
+    app.jinja_env.globals |= {
+        "error_words": error_words,
+        "error_details": error_details,
+        "error_words_by_code": all_error_words,
+    }
 
     def answer(error: UndertoneError) -> Response:
         g.error_code = error.code
