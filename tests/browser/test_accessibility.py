@@ -8,6 +8,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page, expect
 
 from tests import live, sounds
+from tests.browser.overflow import overflows
 from tests.browser.steps import expect_result, scrolls_sideways, submit, wav_file
 from tests.samples import analysis
 from undertone.store.history import History
@@ -142,9 +143,17 @@ def test_the_page_of_the_api(look):
 
 def test_the_form_in_its_states(look, voice_wav):
     page = look()
-    page.set_input_files("#file", {"name": "none.wav", "mimeType": "audio/wav", "buffer": b""})
+    empty = {"name": "none.wav", "mimeType": "audio/wav", "buffer": b""}
+    page.set_input_files("#file", empty)
     expect(page.get_by_role("alert")).to_be_visible()
     check(page)
+    name = "a_name_without_a_place_to_break_" * 5 + ".wav"
+    several = [wav_file(sounds.voice(1.0), f"{number}{name}") for number in range(20)]
+    page.set_input_files("#file", [{**empty, "name": name}, *several])
+    expect(page.locator("#chosen-list")).to_be_visible()
+    assert overflows(page) == []
+    check(page)
+    page.get_by_role("button", name="Start over").click()
     page.get_by_role("button", name="Record your voice").click()
     expect(page.get_by_role("button", name="Stop")).to_be_visible()
     check(page)
