@@ -12,7 +12,8 @@ import pytest
 
 from undertone.errors import WebhookRefused
 from undertone.jobs import posting
-from undertone.jobs.posting import Undelivered, check_url, is_outside, post
+from undertone.jobs.posting import Undelivered, check_url, post
+from undertone.jobs.public_addresses import is_public
 
 OUTSIDE = "93.184.215.14"
 
@@ -95,7 +96,7 @@ INSIDE = [
 
 @pytest.mark.parametrize("address", INSIDE)
 def test_inside(address: str, names: Names) -> None:
-    assert not is_outside(ipaddress.ip_address(address))
+    assert not is_public(ipaddress.ip_address(address))
     names.answers = [[OUTSIDE, address]]  # one good address does not help
     with pytest.raises(WebhookRefused, match="inner network"):
         check_url("https://example.org/", allow_private=False)
@@ -107,7 +108,7 @@ def test_inside(address: str, names: Names) -> None:
     "address", [OUTSIDE, "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8"]
 )
 def test_outside(address: str, names: Names) -> None:
-    assert is_outside(ipaddress.ip_address(address))
+    assert is_public(ipaddress.ip_address(address))
     names.answers = [[address]]
     check_url("https://example.org:8443/path?query", allow_private=False)
 

@@ -14,13 +14,11 @@ from contextlib import suppress
 from urllib.parse import SplitResult, urlsplit
 
 from undertone.errors import WebhookRefused
+from undertone.jobs.public_addresses import is_public
 
 MAX_URL_CHARS = 2000
 CONNECT_S = 5.0
 DEADLINE_S = 20.0  # for all of it, however slowly the other side speaks
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-# Any IPv4 address may be inside, such as 64:ff9b::10.0.0.1.
-STANDS_FOR_IPV4 = [ipaddress.IPv6Network(net) for net in ("::ffff:0:0/96", "64:ff9b::/96")]
 
 
 class Undelivered(Exception):
@@ -100,22 +98,12 @@ def _addresses(parts: SplitResult, allow_private: bool) -> list[tuple[str, int]]
     addresses = [(str(place[0]), int(place[1])) for *_, place in found]
     if not allow_private:
         for address, _ in addresses:
-            if not is_outside(ipaddress.ip_address(address.split("%")[0])):
+            if not is_public(ipaddress.ip_address(address.split("%")[0])):
                 raise WebhookRefused(
-                    f"The webhook's host {host[:100]!r} is in an inner network or this machine "
-                    "itself; only addresses on the internet are allowed here."
+                    f"The webhook's host {host[:100]!r} is in an inner network, this machine "
+                    "itself or a reserved range; only public addresses are allowed here."
                 )
     return addresses
-
-
-def is_outside(address: Address) -> bool:
-    """Whether it is on the internet, and not one machine's, an inner network's or nobody's."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if any(address in network for network in STANDS_FOR_IPV4):
-            return is_outside(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-        if address.sixtofour or address.teredo or address.is_reserved:
-            return False  # ways of old to the IPv4 address inside
-    return address.is_global and not address.is_multicast
 
 
 def _exchange(
