@@ -271,6 +271,8 @@ def serve(settings: Settings) -> None:
         KeyRing(settings.api_keys_file).keys()
     if warning := access.open_to_all(settings):
         print(warning, file=sys.stderr)
+    if warning := access.hidden_results(settings):
+        print(warning, file=sys.stderr)
     if settings.processes > 1:
         metrics.share_between_processes(settings.data_dir)
     Server().run()

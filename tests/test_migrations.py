@@ -12,11 +12,13 @@ from alembic.script import ScriptDirectory
 from tests.databases import Database
 from tests.samples import ANALYSIS, analysis
 from undertone.errors import StoreError
+from undertone.jobs.store import Jobs, Limits, NewItem
 from undertone.settings import ROOT
 from undertone.store.database import open_engine, reading
 from undertone.store.history import History
 from undertone.store.listing import Filter
 from undertone.store.schema import HEAD, bring_up_to_date, metadata
+from undertone.store.scope import Scope
 
 # As the first release made it, without any note of a version.
 FIRST_TABLES = """
@@ -152,3 +154,33 @@ def test_a_database_of_a_newer_undertone_is_left_alone(database: Database) -> No
     database.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(StoreError, match="newer Undertone"):
         History(database.url)
+
+
+def test_rows_from_before_there_were_owners_are_the_admins(database: Database) -> None:
+    """A database of the version before: what is in it is visible to a scope of everything only."""
+    history = History(database.url)
+    Jobs(history.engine, Limits(5, 50)).add("job", [NewItem(1, "a.wav", 5)], "encoder", 7)
+    history.add(ANALYSIS)
+    history.close()
+    for index in ("ix_analyses_owned", "ix_analyses_owned_named", "ix_jobs_owned"):
+        database.execute(f"DROP INDEX {index}")
+    for table in ("analyses", "jobs"):
+        database.execute(f"ALTER TABLE {table} DROP COLUMN owner")
+    database.execute("UPDATE alembic_version SET version_num = '0003'")
+
+    history = History(database.url)
+    assert history.any_without_owner()
+    jobs = Jobs(history.engine, Limits(5, 50))
+    assert history.get("abc") == ANALYSIS
+    assert jobs.get("job").state == "queued"
+    some_key = Scope("0123456789abcdef")
+    assert history.within(some_key).page(Filter(), 10).total == 0
+    assert jobs.within(some_key).page(10).total == 0
+    history.close()
+    assert_todays_tables(database)
+    # A process of the earlier version that still runs knows nothing of owners.
+    database.execute(
+        "INSERT INTO jobs (id, created_at, state, model, n_labels)"
+        " SELECT 'older', created_at, state, model, n_labels FROM jobs"
+    )
+    assert ("older", "") in database.execute("SELECT id, owner FROM jobs")

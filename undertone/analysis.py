@@ -1,5 +1,6 @@
 """The one path from the bytes of a recording to an analysis, stored or not."""
 
+import copy
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -23,6 +24,7 @@ if TYPE_CHECKING:  # who only listens needs no database
 
     from undertone.store.history import History
     from undertone.store.recordings import Recordings
+    from undertone.store.scope import Scope
 
 
 class Recognizer(Protocol):
@@ -177,6 +179,12 @@ class Analyzer(Listener):
         self.history = history
         self.recordings = recordings
         self.note: Callable[[Analysis, float], None] = lambda analysis, took_s: None
+
+    def within(self, scope: "Scope") -> "Analyzer":
+        """Return the same analyser on the part of the history in a scope."""
+        part = copy.copy(self)
+        part.history = self.history.within(scope)
+        return part
 
     def analyse(
         self,

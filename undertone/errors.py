@@ -78,6 +78,13 @@ class KeyNeeded(UndertoneError):
     code = "key-needed"
 
 
+class RoleRefused(UndertoneError):
+    """The API key is not for this part of the server."""
+
+    status = 403
+    code = "role-refused"
+
+
 class TooManyRequests(UndertoneError):
     """More requests came from one client than it may send."""
 

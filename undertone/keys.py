@@ -1,7 +1,8 @@
 """API keys: made here and shown once; what is kept is their hashes, in a file.
 
-``python -m undertone.keys make NAME``, ``revoke NAME`` and ``list`` change the file that
-``UNDERTONE_API_KEYS_FILE`` names; a running server sees the change with the next request.
+``python -m undertone.keys make NAME``, ``role NAME ROLE``, ``revoke NAME`` and ``list`` read and
+change the file that ``UNDERTONE_API_KEYS_FILE`` names; a running server sees the change with the
+next request.
 """
 
 import argparse
@@ -9,11 +10,17 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import secrets
+import stat
 import sys
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from dataclasses import replace as with_changes
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from limits import parse_many
 
@@ -23,6 +30,16 @@ from undertone.standard_output import prepare_streams, writing_output
 
 PREFIX = "undertone_"  # so that a scanner of leaked secrets can know one
 MAX_NAME_CHARS = 60
+_ID = re.compile(r"[0-9a-f]{16,64}")
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+class Role(StrEnum):
+    """What a key is good for."""
+
+    ADMIN = "admin"  # everything, the results and jobs of all keys included
+    USER = "user"  # everything but /metrics; of results and jobs, its own
+    METRICS = "metrics"  # /metrics only
 
 
 @dataclass(frozen=True)
@@ -39,12 +56,37 @@ class Key:
         Date and time in UTC.
     limit : str
         How often it may be used, such as ``60 per minute``; empty: as often as others.
+    role : Role
+    id : str
+        Owner of what is made with the key. It is made with the key and never given to another:
+        a later key of the same name does not see the results of this one.
     """
 
     name: str
     sha256: str
     created_at: str
     limit: str = ""
+    role: Role = Role.USER
+    id: str = ""
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> "Key":
+        """Return the key of an entry in the file.
+
+        Entries of earlier versions have neither role nor id. The role is ``user``, so that such a
+        key never sees what others make. The id is derived from the hash, so that it is the same
+        in every process.
+
+        Raises
+        ------
+        TypeError, ValueError
+            The entry is not that of a key.
+        """
+        key = cls(**document)
+        key_id = key.id or hashlib.sha256(b"owner " + key.sha256.encode()).hexdigest()[:32]
+        if not (_ID.fullmatch(key_id) and _HASH.fullmatch(key.sha256)):
+            raise ValueError("the id or the hash of a key is not hexadecimal")
+        return with_changes(key, role=Role(key.role), id=key_id)
 
 
 class KeyRing:
@@ -76,20 +118,29 @@ class KeyRing:
     def keys(self) -> tuple[Key, ...]:
         """All keys, in the order in which they were made."""
         try:
-            status = self.path.stat()
-            version = (status.st_mtime_ns, status.st_size, status.st_ino)
+            status = self.path.stat()  # of the target where it is a link, as in Kubernetes
+            version = (
+                status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino,
+                status.st_dev,
+            )  # fmt: skip
             if version != self._read[0]:
                 documents = json.loads(self.path.read_text(encoding="utf-8"))
-                self._read = version, tuple(Key(**document) for document in documents)
-        except (OSError, ValueError, TypeError) as error:
+                self._read = version, tuple(Key.from_dict(document) for document in documents)
+        except (OSError, ValueError, TypeError, AttributeError) as error:
             raise KeysUnusable(
                 f"The file of API keys cannot be read ({type(error).__name__}); whoever runs this "
                 "server makes one with `python -m undertone.keys make NAME`."
             ) from error
         return self._read[1]
 
-    def make(self, name: str, limit: str = "") -> str:
+    def make(self, name: str, limit: str = "", role: Role = Role.USER) -> str:
         """A new key, which is nowhere to be found again.
+
+        Parameters
+        ----------
+        name : str
+        limit : str, optional
+        role : Role, optional
 
         Raises
         ------
@@ -107,8 +158,22 @@ class KeyRing:
             raise SettingsError(f"There is a key named {name!r} already; revoke it first.")
         secret = PREFIX + secrets.token_urlsafe(32)
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        self._write((*kept, Key(name, _hash(secret), now, limit)))
+        key = Key(name, _hash(secret), now, limit, role, secrets.token_hex(16))
+        self._write((*kept, key))
         return secret
+
+    def set_role(self, name: str, role: Role) -> None:
+        """Change what a key is good for; the key itself and what it owns stay the same.
+
+        Raises
+        ------
+        SettingsError
+            There is no key of this name.
+        """
+        keys = self.keys()
+        if all(key.name != name for key in keys):
+            raise SettingsError(f"There is no key named {name!r}.")
+        self._write(tuple(with_changes(k, role=role) if k.name == name else k for k in keys))
 
     def revoke(self, name: str) -> None:
         """Let a key be good for nothing from now on.
@@ -126,13 +191,31 @@ class KeyRing:
     def _write(self, keys: tuple[Key, ...]) -> None:
         """Replace the file in one step, so that no server reads half of it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps([vars(key) for key in keys], indent=2, ensure_ascii=False)
+        text = json.dumps([asdict(key) for key in keys], indent=2, ensure_ascii=False)
         beside = self.path.with_name(f"{self.path.name}.{secrets.token_hex(4)}")
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            self._set_access(file.fileno())
             file.write(text + "\n")
             file.flush()
             os.fsync(file.fileno())
         beside.replace(self.path)
+
+    def _set_access(self, descriptor: int) -> None:
+        """Let those read a new file who could read the one it replaces.
+
+        A server in a container runs as another user than the command. So a file keeps its owner
+        and mode, and a first one belongs to the owner of its folder. Only root may give files
+        away; for others the file stays theirs, and the mode alone is kept.
+        """
+        if self.path.exists():
+            model = self.path.stat()
+            mode = stat.S_IMODE(model.st_mode)
+        else:
+            model = self.path.parent.stat()
+            mode = 0o600
+        with suppress(PermissionError):
+            os.fchown(descriptor, model.st_uid, model.st_gid)
+        os.fchmod(descriptor, mode)
 
 
 def _hash(secret: str) -> str:
@@ -147,9 +230,18 @@ def main(arguments: list[str], environ: dict[str, str]) -> None:
     make = commands.add_parser("make", help="make a key and print it: it is not kept")
     make.add_argument("name", help="who it is for")
     make.add_argument("--limit", default="", help="such as '60 per minute'")
+    roles = [role.value for role in Role]
+    make.add_argument(
+        "--role", choices=roles, default=Role.USER.value,
+        help="user: sees what it made itself (the default); admin: sees everything; "
+        "metrics: may read /metrics and nothing else",
+    )  # fmt: skip
+    role = commands.add_parser("role", help="change the role of a key; the key stays the same")
+    role.add_argument("name")
+    role.add_argument("role", choices=roles)
     revoke = commands.add_parser("revoke", help="let a key be good for nothing")
     revoke.add_argument("name")
-    commands.add_parser("list", help="names, dates and limits")
+    commands.add_parser("list", help="names, dates, limits and roles")
     options = parser.parse_args(arguments)
     path = Settings.from_env(environ).api_keys_file
     if path is None:
@@ -157,19 +249,21 @@ def main(arguments: list[str], environ: dict[str, str]) -> None:
         raise SettingsError(f"{name} is not set: it names the file that keeps the keys' hashes.")
     ring = KeyRing(path)
     if options.command == "make":
-        secret = ring.make(options.name, options.limit)
+        secret = ring.make(options.name, options.limit, Role(options.role))
         try:
             with writing_output():
                 print(secret)
         except (OutputUnwritable, BrokenPipeError):
             ring.revoke(options.name)  # nobody has seen it
             raise
+    elif options.command == "role":
+        ring.set_role(options.name, Role(options.role))
     elif options.command == "revoke":
         ring.revoke(options.name)
     else:
         with writing_output():
             for key in ring.keys():
-                print(f"{key.name}\t{key.created_at}\t{key.limit}")
+                print(f"{key.name}\t{key.created_at}\t{key.limit}\t{key.role}")
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ class Claim:
         Of this claim alone.
     filename, model, n_labels
         What the analysis needs beside the recording.
+    owner : str
+        Id of the key that brought the job; its results belong to it.
     """
 
     job_id: str
@@ -39,6 +41,7 @@ class Claim:
     filename: str
     model: str
     n_labels: int
+    owner: str
 
 
 class Claims:
@@ -182,7 +185,7 @@ class Claims:
     def _next(self, connection: Connection, now: datetime) -> Row[Any] | None:
         """The row whose turn it is, locked; what others have locked is passed over."""
         return connection.execute(
-            select(job_items, jobs.c.model, jobs.c.n_labels)
+            select(job_items, jobs.c.model, jobs.c.n_labels, jobs.c.owner)
             .join_from(job_items, jobs)
             .where(_waits(now))
             .order_by(job_items.c.turn_at, job_items.c.number)
@@ -205,7 +208,9 @@ class Claims:
             .where(jobs.c.id == item.job_id, jobs.c.state == State.QUEUED)
             .values(state=State.RUNNING, started_at=now)
         )
-        return Claim(item.job_id, item.number, key, item.filename, item.model, item.n_labels)
+        return Claim(
+            item.job_id, item.number, key, item.filename, item.model, item.n_labels, item.owner
+        )
 
     def _set_aside(self, connection: Connection, item: Row[Any], now: datetime) -> None:
         error = SetAside(

@@ -1,5 +1,6 @@
 """Desk: where the web brings jobs and asks after them."""
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from undertone.jobs.store import NewItem
 from undertone.jobs.work import Work, open_work
 from undertone.optional import needed_for
 from undertone.settings import Settings
+from undertone.store.scope import Scope
 from undertone.store.waiting import Draft, Upload, nothing
 
 
@@ -44,6 +46,12 @@ class Desk:
         self._settings = settings
         self._files = work.files
         self._webhooks = work.webhooks
+
+    def within(self, scope: Scope) -> "Desk":
+        """Return the same desk for the jobs in a scope."""
+        part = copy.copy(self)
+        part.jobs = self.jobs.within(scope)
+        return part
 
     def draft(self, let_go: Callable[[], None] = nothing) -> Draft:
         """A place for the recordings of a new job.

@@ -9,6 +9,7 @@ from functools import partial
 from undertone.analysis import Analyzer
 from undertone.errors import Abandoned, StoreError, UndertoneError
 from undertone.jobs.claims import Claim, Claims
+from undertone.store.scope import Scope
 from undertone.store.waiting import WaitingFiles
 
 BEAT_S = 0.5  # how often it is told that the work goes on, and asked whether it should
@@ -79,7 +80,7 @@ class Runner:
 
     def _analyse(self, claim: Claim, must_stop: Callable[[], bool]) -> None:
         with _Pulse(self._claims, claim, must_stop) as pulse:
-            self._analyzer.analyse(
+            self._analyzer.within(Scope.of_owner(claim.owner)).analyse(
                 self._files.read(claim.job_id, claim.number),
                 claim.filename,
                 claim.model,

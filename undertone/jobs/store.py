@@ -1,5 +1,6 @@
 """Jobs: what people ask for, in the database: make, look at, list, cancel, delete."""
 
+import copy
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -12,10 +13,12 @@ from sqlalchemy import (
     Connection,
     Engine,
     Row,
+    and_,
     delete,
     func,
     insert,
     select,
+    true,
     tuple_,
 )
 
@@ -25,6 +28,7 @@ from undertone.jobs.job import UNFINISHED, Heard, Item, Job, State, Webhook
 from undertone.store.database import reading, truncate_log, writing
 from undertone.store.listing import Cursor
 from undertone.store.schema import analyses, job_items, jobs, webhooks
+from undertone.store.scope import EVERYTHING, Scope
 
 # An item of a job comes as late as if it had been sent this much after the one before it, so that
 # whoever sends hundreds does not keep waiting those who send one.
@@ -71,6 +75,8 @@ class JobPage:
 class Jobs:
     """Jobs in the database; safe under many threads and several processes.
 
+    They are those of all owners until `within` narrows them.
+
     Parameters
     ----------
     engine : Engine
@@ -82,6 +88,13 @@ class Jobs:
     def __init__(self, engine: Engine, queue: Limits) -> None:
         self._engine = engine
         self._queue = queue
+        self._scope = EVERYTHING
+
+    def within(self, scope: Scope) -> "Jobs":
+        """Return the jobs in a scope; what is added belongs to its owner."""
+        part = copy.copy(self)
+        part._scope = scope
+        return part
 
     def check_room(self) -> None:
         """Return if there is room for at least one more recording.
@@ -119,7 +132,8 @@ class Jobs:
             The database cannot be written.
         """
         now = datetime.now(UTC)
-        job = {"id": job_id, "created_at": now, "state": State.QUEUED}
+        owner = self._scope.owner
+        job = {"id": job_id, "created_at": now, "state": State.QUEUED, "owner": owner}
         with writing(self._engine) as connection:
             self._check_room(connection, len(items), sum(item.n_bytes for item in items))
             connection.execute(insert(jobs).values(**job, model=model, n_labels=n_labels))
@@ -143,8 +157,9 @@ class Jobs:
         StoreError
             The database cannot be read.
         """
+        which = and_(jobs.c.id == job_id, *self._mine())
         with reading(self._engine) as connection:
-            found = _read(connection, jobs.c.id == job_id) if _ID.fullmatch(job_id) else []
+            found = _read(connection, which) if _ID.fullmatch(job_id) else []
         if not found:
             raise _not_found()
         return found[0]
@@ -165,10 +180,11 @@ class Jobs:
             The database cannot be read.
         """
         place = tuple_(jobs.c.created_at, jobs.c.id)
-        older = place < (before.created_at, before.id) if before else jobs.c.id.is_not(None)
+        older = place < (before.created_at, before.id) if before else true()
+        counted = select(func.count()).select_from(jobs).where(*self._mine())
         with reading(self._engine) as connection:
-            found = _read(connection, older, limit + 1)
-            total = connection.execute(select(func.count()).select_from(jobs)).scalar_one()
+            found = _read(connection, and_(older, *self._mine()), limit + 1)
+            total = connection.execute(counted).scalar_one()
         shown = found[:limit]
         return JobPage(tuple(shown), total, shown[-1].cursor if len(found) > limit else None)
 
@@ -212,7 +228,8 @@ class Jobs:
             The database cannot be written.
         """
         with writing(self._engine) as connection:
-            deleted = connection.execute(delete(jobs).where(jobs.c.finished_at < moment))
+            old = delete(jobs).where(jobs.c.finished_at < moment, *self._mine())
+            deleted = connection.execute(old)
         if deleted.rowcount:
             truncate_log(self._engine)
 
@@ -242,13 +259,16 @@ class Jobs:
         with reading(self._engine) as connection:
             return Counter({State(name): n for name, n in connection.execute(counted).all()})
 
+    def _mine(self) -> list[ColumnElement[bool]]:
+        return self._scope.conditions(jobs)
+
     def _check_room(self, connection: Connection, n_files: int, n_bytes: int) -> None:
         count, size = func.count(), func.coalesce(func.sum(job_items.c.n_bytes), 0)
         waiting = select(count, size).where(job_items.c.state.in_(UNFINISHED))
         files, in_bytes = connection.execute(waiting).one()
         if files + n_files > self._queue.files or in_bytes + n_bytes > self._queue.n_bytes:
             raise QueueFull(
-                f"{files} recordings wait already, and there is no room for {n_files} more at the "
+                f"So many recordings wait already that there is no room for {n_files} more at the "
                 "moment. Send them again in a few minutes."
             )
 

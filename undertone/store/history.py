@@ -1,6 +1,7 @@
 """The store of analyses: what was heard in recordings, by id, by file name and in lists."""
 
 import base64
+import copy
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -21,6 +22,8 @@ from undertone.store.database import (
 )
 from undertone.store.listing import Cursor, Entry, Filter, Page, entry, query, row
 from undertone.store.schema import analyses, bring_up_to_date, documents
+from undertone.store.scope import EVERYTHING, NO_OWNER, Scope
+from undertone.store.trend import Day, trend
 
 ROWS_AT_A_TIME = 500  # so that nobody waits long for a lock, nor much memory is taken
 _ID = re.compile(r"[\w-]{1,64}", re.ASCII)
@@ -32,6 +35,8 @@ def _keep_nothing(ids: Sequence[str]) -> None:
 
 class History:
     """Analyses in a database; safe under many threads and several processes.
+
+    It is the history of all owners until `within` narrows it.
 
     Parameters
     ----------
@@ -52,6 +57,7 @@ class History:
     def __init__(self, url: str, forget: Callable[[Sequence[str]], None] = _keep_nothing) -> None:
         self._engine = open_engine(url)
         self._forget = forget
+        self._scope = EVERYTHING
         try:
             with opening_errors(self._engine):
                 bring_up_to_date(self._engine)
@@ -63,6 +69,12 @@ class History:
     def engine(self) -> Engine:
         """The database, for those who store other things beside it."""
         return self._engine
+
+    def within(self, scope: Scope) -> "History":
+        """Return the part of the history in a scope; what is added belongs to its owner."""
+        part = copy.copy(self)
+        part._scope = scope
+        return part
 
     def add(
         self, analysis: Analysis, together_with: Callable[[Connection, str], None] | None = None
@@ -85,7 +97,8 @@ class History:
         spectrogram = document["spectrogram"]
         packed = base64.b64decode(spectrogram.pop("levels")) if spectrogram else None
         with writing(self._engine) as connection:
-            connection.execute(insert(analyses).values(row(analysis)))
+            values = {**row(analysis), "owner": self._scope.owner}
+            connection.execute(insert(analyses).values(values))
             connection.execute(
                 insert(documents).values(id=analysis.id, document=document, spectrogram=packed)
             )
@@ -104,7 +117,7 @@ class History:
         """
         if not _ID.fullmatch(analysis_id):
             raise _not_found()
-        return self._one(select(documents).where(documents.c.id == analysis_id))
+        return self._one(select(analyses.c.id).where(analyses.c.id == analysis_id))
 
     def newest_named(self, filename: str) -> Analysis:
         """The newest analysis of a recording of this name, as the client gave it.
@@ -122,7 +135,7 @@ class History:
             .order_by(analyses.c.created_at.desc(), analyses.c.id.desc())
             .limit(1)
         )
-        return self._one(select(documents).where(documents.c.id == newest.scalar_subquery()))
+        return self._one(newest)
 
     def page(
         self,
@@ -146,12 +159,13 @@ class History:
         StoreError
             The database cannot be read.
         """
-        count = select(func.count()).select_from(analyses).where(*wanted.conditions())
+        mine = self._mine()
+        count = select(func.count()).select_from(analyses).where(*wanted.conditions(), *mine)
         with reading(self._engine) as connection:
-            rows = connection.execute(query(wanted, limit + 1, before, after)).all()
+            rows = connection.execute(query(wanted, limit + 1, before, after).where(*mine)).all()
             if after and len(rows) <= limit:  # the top is reached: a whole page from there
                 before, after = None, None
-                rows = connection.execute(query(wanted, limit + 1)).all()
+                rows = connection.execute(query(wanted, limit + 1).where(*mine)).all()
             total = connection.execute(count).scalar_one()
         entries = [entry(each) for each in rows[:limit]]
         if after:
@@ -175,7 +189,8 @@ class History:
         before = None
         while True:
             with reading(self._engine) as connection:
-                rows = connection.execute(query(wanted, ROWS_AT_A_TIME, before)).all()
+                some = query(wanted, ROWS_AT_A_TIME, before).where(*self._mine())
+                rows = connection.execute(some).all()
             if not rows:
                 return
             found = [entry(each) for each in rows]
@@ -190,8 +205,19 @@ class History:
         StoreError
             The database cannot be read.
         """
+        names = select(analyses.c.model).where(*self._mine()).distinct()
         with reading(self._engine) as connection:
-            return sorted(connection.execute(select(analyses.c.model).distinct()).scalars())
+            return sorted(connection.execute(names).scalars())
+
+    def trend(self, wanted: Filter) -> list[Day]:
+        """Return what was heard day by day; see `trend.trend`.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be read.
+        """
+        return trend(self._engine, wanted, self._scope)
 
     def delete(self, analysis_id: str) -> None:
         """Delete one analysis and all that is kept of it.
@@ -230,6 +256,18 @@ class History:
         """Remove deleted content from the log of the database; see `database.truncate_log`."""
         truncate_log(self._engine)
 
+    def any_without_owner(self) -> bool:
+        """Return whether there are analyses that only a scope of everything holds.
+
+        Raises
+        ------
+        StoreError
+            The database cannot be read.
+        """
+        found = select(analyses.c.id).where(analyses.c.owner == NO_OWNER).limit(1)
+        with reading(self._engine) as connection:
+            return connection.execute(found).first() is not None
+
     def check_writable(self) -> None:
         """Return if a row could be written now.
 
@@ -246,9 +284,16 @@ class History:
         """Close all connections."""
         self._engine.dispose()
 
+    def _mine(self) -> list[ColumnElement[bool]]:
+        return self._scope.conditions(analyses)
+
     def _one(self, wanted: Select[Any]) -> Analysis:
+        """Return the analysis whose id is selected, if it is in the scope."""
+        an_id = wanted.where(*self._mine()).scalar_subquery()
         with reading(self._engine) as connection:
-            found = connection.execute(wanted).one_or_none()
+            found = connection.execute(
+                select(documents).where(documents.c.id == an_id)
+            ).one_or_none()
         if found is None:
             raise _not_found()
         document = found.document
@@ -257,7 +302,7 @@ class History:
         return Analysis.from_dict(document)
 
     def _delete(self, conditions: Sequence[ColumnElement[bool]]) -> int:
-        some = select(analyses.c.id).where(*conditions).limit(ROWS_AT_A_TIME)
+        some = select(analyses.c.id).where(*conditions, *self._mine()).limit(ROWS_AT_A_TIME)
         n_deleted = 0
         while True:
             with writing(self._engine) as connection:

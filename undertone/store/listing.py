@@ -18,7 +18,8 @@ from undertone.store.schema import analyses
 STRIP_STEPS = 60
 CURSOR = re.compile(r"^([0-9]{1,17})-([0-9A-Za-z_-]{1,64})$")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LISTED = [column for column in analyses.c if column.name not in ("search_key", "sentiment_score")]
+_UNLISTED = ("search_key", "sentiment_score", "owner")
+_LISTED = [column for column in analyses.c if column.name not in _UNLISTED]
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """The tables, and how a database of any age is brought up to them.
 
 `analyses` holds what is listed, searched and filtered; `documents` all the rest, which lists never
-touch. `jobs`, `job_items` and `webhooks` are what `undertone.jobs` works on. A change of the tables
-is a new file in `migrations/versions/`.
+touch. `jobs`, `job_items` and `webhooks` are what `undertone.jobs` works on. `owner` is the id of
+the API key that made a row; see `scope`. A change of the tables is a new file in
+`migrations/versions/`.
 """
 
 from datetime import UTC, datetime
@@ -35,7 +36,7 @@ from sqlalchemy.types import TypeDecorator
 from undertone.errors import StoreError
 from undertone.store.database import reading, writing
 
-HEAD = "0003"  # the newest file in migrations/versions/
+HEAD = "0004"  # the newest file in migrations/versions/
 # The version of a database that was made before there were migrations.
 FIRST = "0001"
 _MIGRATION_LOCK = 0x756E646572  # any number that others do not use
@@ -73,10 +74,23 @@ analyses = Table(
     Column("model_id", String, nullable=False),
     Column("duration_s", Float, nullable=False),
     Column("strip", JSON, nullable=False),
+    Column("owner", String(64), nullable=False, server_default=""),
     PrimaryKeyConstraint("id", name="pk_analyses"),
     # All that is filtered by, in the order of the list: rows that do not match are never visited.
     Index("ix_analyses_listed", "created_at", "id", "label", "model", "uncertain", "search_key"),
     Index("ix_analyses_named", "filename", "created_at"),
+    # The same for the rows of one owner.
+    Index(
+        "ix_analyses_owned",
+        "owner",
+        "created_at",
+        "id",
+        "label",
+        "model",
+        "uncertain",
+        "search_key",
+    ),  # fmt: skip
+    Index("ix_analyses_owned_named", "owner", "filename", "created_at", "id"),
 )
 documents = Table(
     "documents",
@@ -96,8 +110,10 @@ jobs = Table(
     Column("state", String(16), nullable=False),
     Column("model", String, nullable=False),
     Column("n_labels", Integer, nullable=False),
+    Column("owner", String(64), nullable=False, server_default=""),
     PrimaryKeyConstraint("id", name="pk_jobs"),
     Index("ix_jobs_listed", "created_at", "id"),
+    Index("ix_jobs_owned", "owner", "created_at", "id"),
 )
 job_items = Table(
     "job_items",

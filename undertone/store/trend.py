@@ -9,6 +9,7 @@ from undertone.emotions import EMOTIONS
 from undertone.store.database import reading
 from undertone.store.listing import Filter
 from undertone.store.schema import analyses
+from undertone.store.scope import EVERYTHING, Scope
 
 DAYS = 30
 
@@ -34,22 +35,32 @@ class Day:
         return sum(self.counts.values())
 
 
-def trend(engine: Engine, wanted: Filter) -> list[Day]:
+def trend(engine: Engine, wanted: Filter, scope: Scope = EVERYTHING) -> list[Day]:
     """The days up to the newest wanted analysis, at most `DAYS` and none before the oldest.
+
+    Parameters
+    ----------
+    engine : Engine
+    wanted : Filter
+    scope : Scope, optional
+        Whose analyses are counted; all if not given.
 
     Raises
     ------
     StoreError
         The database cannot be read.
     """
-    table, conditions = analyses.c, wanted.conditions()
+    table = analyses.c
+    conditions = [*wanted.conditions(), *scope.conditions(analyses)]
     # SQLite keeps moments in UTC and knows no other time.
     in_utc: ColumnElement[datetime] = table.created_at
     if engine.dialect.name == "postgresql":
         in_utc = func.timezone("UTC", table.created_at)
     on = func.date(in_utc)
+    # By the index of the list; `max` would visit all rows of an owner.
+    by_age = select(table.created_at).where(*conditions).order_by(table.created_at.desc()).limit(1)
     with reading(engine) as connection:
-        newest = connection.execute(select(func.max(table.created_at)).where(*conditions)).scalar()
+        newest = connection.execute(by_age).scalar()
         if newest is None:
             return []
         last = newest.date()

@@ -6,17 +6,28 @@ everybody are the files of the pages, which hold nothing of anybody's, and the h
 
 import ipaddress
 import time
+from contextlib import closing
 from urllib.parse import urlsplit
 
 from flask import Flask, g, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from undertone.errors import CrossSite, KeyNeeded, SettingsError, TooManyRequests, WrongHost
-from undertone.keys import Key, KeyRing
+from undertone.errors import (
+    CrossSite,
+    KeyNeeded,
+    RoleRefused,
+    SettingsError,
+    TooManyRequests,
+    WrongHost,
+)
+from undertone.keys import Key, KeyRing, Role
 from undertone.settings import Settings, variable
+from undertone.store.history import History
+from undertone.store.scope import EVERYTHING, NOTHING, Scope
 
 OPEN_ENDPOINTS = {"static", "server.health", "server.live", "server.ready"}
+METRICS_ENDPOINT = "metrics.show"  # counts of all keys together, so not for those of users
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -30,6 +41,7 @@ def guard(app: Flask, settings: Settings) -> None:
     """
     hosts = trusted_hosts(settings)
     ring = KeyRing(settings.api_keys_file) if settings.api_keys_file else None
+    app.extensions["undertone.keys"] = ring
     if ring:
         ring.keys()
     if settings.proxies:
@@ -53,6 +65,7 @@ def guard(app: Flask, settings: Settings) -> None:
     def find_key() -> None:
         found = map(ring.find, _secrets()) if ring and not _is_open() else ()
         g.key = next(filter(None, found), None)
+        g.scope = _scope_of(g.key) if ring else EVERYTHING
 
     if ring or settings.rate_limit:
         _limit_rates(app, settings)
@@ -64,6 +77,20 @@ def guard(app: Flask, settings: Settings) -> None:
                 "A key is needed here, sent as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'; "
                 "a browser asks for it as the password. Whoever runs this server has keys."
             )
+
+    @app.before_request
+    def check_role() -> None:
+        if g.key and not _is_open():
+            _check_role(g.key.role, request.endpoint)
+
+
+def scope() -> Scope:
+    """Return what the current request may see and change, and who owns what it makes.
+
+    Without keys that is everything. With keys it is nothing until one has been found.
+    """
+    found: Scope = g.get("scope", NOTHING)
+    return found
 
 
 def challenges() -> list[str]:
@@ -130,6 +157,51 @@ def open_to_all(settings: Settings) -> str:
     )
 
 
+def hidden_results(settings: Settings) -> str:
+    """Return a warning where results belong to no key and no key is an admin's; else nothing.
+
+    Raises
+    ------
+    KeysUnusable
+        There is no file of keys where the settings say.
+    StoreError
+        The database cannot be read.
+    """
+    keys = KeyRing(settings.api_keys_file).keys() if settings.api_keys_file else ()
+    if not keys or any(key.role is Role.ADMIN for key in keys):
+        return ""
+    with closing(History(settings.store_url)) as history:
+        if not history.any_without_owner():
+            return ""
+    return (
+        "The history has results that no key sees: they were made without a key or by an earlier "
+        "version. A key of the role admin sees everything; make one with "
+        "`python -m undertone.keys make NAME --role admin`, or turn one that is there into one "
+        "with `python -m undertone.keys role NAME admin`."
+    )
+
+
+def _scope_of(key: Key | None) -> Scope:
+    return Scope(key.id, is_all=key.role is Role.ADMIN) if key else NOTHING
+
+
+def _check_role(role: Role, endpoint: str | None) -> None:
+    """Return if a key of this role may use this part of the server at all.
+
+    Raises
+    ------
+    RoleRefused
+        It may not.
+    """
+    if role is Role.METRICS and endpoint != METRICS_ENDPOINT:
+        raise RoleRefused("This key reads /metrics and nothing else; use a key of the role user.")
+    if role is Role.USER and endpoint == METRICS_ENDPOINT:
+        raise RoleRefused(
+            "/metrics counts what all keys do, so it takes a key of the role metrics or admin. "
+            "Whoever runs this server can give one: `python -m undertone.keys role NAME metrics`."
+        )
+
+
 def _refuse_cross_site(allowed: tuple[str, ...]) -> None:
     """Let no page change anything but our own and those of allowed origins (CSRF).
 
@@ -166,7 +238,7 @@ def _limit_rates(app: Flask, settings: Settings) -> None:
         return (found.limit if found else "") or settings.rate_limit
 
     Limiter(
-        lambda: f"key {found.name}" if (found := key()) else f"address {request.remote_addr}",
+        lambda: f"key {found.id}" if (found := key()) else f"address {request.remote_addr}",
         app=app,
         application_limits=[limit],
         application_limits_exempt_when=lambda: _is_open() or not limit(),

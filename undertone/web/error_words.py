@@ -100,6 +100,9 @@ SENTENCES: Mapping[str, str] = {
         "You need a key for this. Enter it as the password; the person who runs this server can "
         "give you one."
     ),
+    "role-refused": _(
+        "Your key is not meant for this page. Use another key, or ask whoever runs this server."
+    ),
     "keys-unusable": _(
         "Keys cannot be checked at the moment, so nobody can be let in. Please tell the person "
         "who runs this server."

@@ -18,7 +18,6 @@ from werkzeug.wrappers import Response as BaseResponse
 from undertone.errors import AnalysisNotFound, BadRequest, CrossSite, RecordingNotKept, StoreError
 from undertone.sound.audio_kinds import HEAD_BYTES, extension, media_type
 from undertone.store.exports import as_csv, begun
-from undertone.store.trend import trend
 from undertone.web.downloads import download, name_download
 from undertone.web.history_models import (
     DeletedAnswer,
@@ -61,7 +60,7 @@ def show() -> HistoryAnswer | Response:
             older=older,
             newer=newer,
             models=history.models(),
-            trend=[] if query.place else trend(history.engine, query.filter),
+            trend=[] if query.place else history.trend(query.filter),
         )
     )
 

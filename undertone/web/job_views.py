@@ -38,6 +38,7 @@ from undertone.jobs.job import Job
 from undertone.store.exports import begun
 from undertone.store.listing import Cursor
 from undertone.store.waiting import Draft, Upload
+from undertone.web import access
 from undertone.web.body_errors import CutOff, FormDamaged
 from undertone.web.downloads import download, download_bytes
 from undertone.web.form_body import FIELDS_BYTES, FormLimits
@@ -59,9 +60,9 @@ bp = Blueprint("jobs", __name__)
 
 
 def desk() -> Desk:
-    """The application's desk."""
+    """Return the application's desk for the jobs that this request may see."""
     found: Desk = current_app.extensions["undertone.jobs"]
-    return found
+    return found.within(access.scope())
 
 
 def _into_files(view: View) -> View:
@@ -180,7 +181,7 @@ def _submit(
     operation_id="list_jobs",
 )
 def listed() -> Response:
-    """All jobs, the newest first."""
+    """Jobs, the newest first; with keys, those of the key."""
     query = given().query
     page = desk().jobs.page(query.limit, Cursor.parse(query.before) if query.before else None)
     return jsonify(

@@ -16,6 +16,7 @@ from undertone import __version__
 from undertone.errors import (
     BadRequest,
     KeyNeeded,
+    RoleRefused,
     TooManyRequests,
     TooSlow,
     UndertoneError,
@@ -26,7 +27,7 @@ from undertone.web.body_errors import EncodingRefused, RequestTooLarge
 
 # What may come of any request, and what of all but those that are open to everybody.
 OF_ALL = (WrongHost, TooSlow, EncodingRefused, RequestTooLarge)
-OF_GUARDED = (KeyNeeded, TooManyRequests)
+OF_GUARDED = (KeyNeeded, RoleRefused, TooManyRequests)
 
 NO_CONTENT = "204"
 

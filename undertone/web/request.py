@@ -21,6 +21,7 @@ from undertone.drawing.pictures import Pictures
 from undertone.emotions import DEFAULT_LABEL_SET
 from undertone.errors import FileTooLarge, ModelNotInstalled, NotJson
 from undertone.prediction import Analysis
+from undertone.web import access
 from undertone.web.capacity import Turns
 from undertone.web.form_body import FormLimits, FormParser
 from undertone.web.json_body import read_json
@@ -64,7 +65,7 @@ class InMemoryRequest(Request):
 
 def recording_url(analysis_id: str) -> str | None:
     """Where the recording of an analysis is played back; None where it is not kept."""
-    if not analyzer().recordings.is_kept(analysis_id):
+    if not _analyzer_of_all().recordings.is_kept(analysis_id):  # long lists ask for each line
         return None
     return url_for("history.recording", analysis_id=analysis_id)
 
@@ -75,7 +76,15 @@ def given() -> Any:
 
 
 def analyzer() -> Analyzer:
-    """The application's analyser."""
+    """Return the application's analyser on the part of the history that this request may see.
+
+    Views take it from here and nowhere else, so none of them can forget whose results are asked
+    for.
+    """
+    return _analyzer_of_all().within(access.scope())
+
+
+def _analyzer_of_all() -> Analyzer:
     found: Analyzer = current_app.extensions["undertone"]
     return found
 
