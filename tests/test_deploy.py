@@ -99,6 +99,36 @@ def test_nobody_has_more_rights_than_needed() -> None:
     assert "\nUSER 10001\n" in (ROOT / "Dockerfile").read_text()
 
 
+def test_keys_are_in_a_folder_that_is_mounted() -> None:
+    """They are changed by replacing the file, which the mount of a file would not show."""
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    for name in ("web", "worker", "keys"):
+        path = Path(services[name]["environment"]["UNDERTONE_API_KEYS_FILE"])
+        mounts = [mount.split(":") for mount in services[name]["volumes"]]
+        (source,) = [source for source, target, *_ in mounts if target == str(path.parent)]
+        assert source == "./keys"
+        assert str(path) not in {target for _, target, *_ in mounts}
+    assert "deploy/keys/" in (ROOT / ".gitignore").read_text().split()
+    (config,) = of_kind("ConfigMap")
+    path = Path(config["data"]["UNDERTONE_API_KEYS_FILE"])
+    (web,) = [container for container in containers() if container["name"] == "web"]
+    (mount,) = [mount for mount in web["volumeMounts"] if mount["name"] == "keys"]
+    assert mount["mountPath"] == str(path.parent)
+    assert "subPath" not in mount
+
+
+def test_the_command_of_compose_makes_keys(tmp_path: Path) -> None:
+    service = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["keys"]
+    assert "user" not in service  # so that it is the image's, as for those who read the file
+    program, *arguments = service["entrypoint"]
+    assert program == "python"
+    path = tmp_path / "keys.json"
+    environ = {**os.environ, **service["environment"], "UNDERTONE_API_KEYS_FILE": str(path)}
+    command = [sys.executable, *arguments, "make", "Eva", "--role", "admin"]
+    made = subprocess.run(command, env=environ, cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    assert KeyRing(path).find(made.stdout.decode().strip()).role == "admin"
+
+
 def test_there_is_time_to_drain() -> None:
     (config,) = of_kind("ConfigMap")
     drain_s = float(config["data"]["UNDERTONE_DRAIN_S"])
@@ -255,6 +285,7 @@ def test_all_of_compose_of_which_a_web_process_ends(
         time.sleep(0.1)
     (item,) = job["items"]
     assert item["confidence"] == heard["confidence"]
+    assert asked(f"{url}/results/{item['analysis_id']}")[0] == 200  # by the key of the job
     for path in (f"results/{heard['id']}", f"jobs/{job_id}/results.csv"):
         assert asked(f"{ends.url}/{path}") == asked(f"{stays.url}/{path}")
         assert asked(f"{url}/{path}")[0] == 200
