@@ -101,7 +101,7 @@ SENTENCES: Mapping[str, str] = {
         "give you one."
     ),
     "role-refused": _(
-        "Your key is not meant for this page. Use another key, or ask whoever runs this server."
+        "Your key does not open this page. Use another key, or ask the person who runs this server."
     ),
     "keys-unusable": _(
         "Keys cannot be checked at the moment, so nobody can be let in. Please tell the person "
