@@ -210,14 +210,18 @@ def _begin(worker: Any) -> None:
     signal.signal(signal.SIGTERM, stop)
     is_stopping: threading.Event = worker.wsgi.extensions["undertone.stopping"]
     signal.signal(signal.SIGUSR2, lambda *_: is_stopping.set())
-    threading.Thread(target=_load_the_rest, args=[worker.wsgi], daemon=True).start()
+    # Not a daemon: at exit Python unwinds the stack of each, and in the C++ of ONNX Runtime that
+    # calls std::terminate.
+    threading.Thread(target=_load_the_rest, args=[worker], name="warm-up").start()
 
 
-def _load_the_rest(app: Flask) -> None:
-    """Load what the first answer does not need and others would wait for."""
-    sheets.warm_up()
-    for recognizer in app.extensions["undertone"].recognizers.values():
-        recognizer.open()
+def _load_the_rest(worker: Any) -> None:
+    """Load what the first answer does not need and others would wait for; stop with the worker."""
+    steps = [sheets.warm_up]
+    steps += [each.open for each in worker.wsgi.extensions["undertone"].recognizers.values()]
+    for step in steps:
+        if worker.alive:
+            step()
 
 
 def _stop_jobs(_server: Any, worker: Any) -> None:
