@@ -66,6 +66,7 @@ from undertone.web.answer_models import AnalysisAnswer
 from undertone.web.error_answers import answer_errors
 from undertone.web.form_body import FIELDS_BYTES
 from undertone.web.languages import page_words
+from undertone.web.readiness import Readiness
 from undertone.web.request import (
     InMemoryRequest,
     analyse_page_form,
@@ -108,17 +109,21 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # keep the model's label order
     sheets.prepare(settings.data_dir / "matplotlib")
     load_info(settings.model)  # a default model that is not there stops the start
+    decoders = Decoders(settings.decoders) if settings.decoders else None
     analyzer = open_analyzer(
         settings,
         {
             name: EmotionRecognizer(name, at_once=name == settings.model)
             for name in installed_models()
         },
-        Decoders(settings.decoders).decode if settings.decoders else decode,
+        decoders.decode if decoders else decode,
     )
     app.extensions["undertone"] = analyzer
     app.extensions["undertone.pictures"] = Pictures()
     app.extensions["undertone.turns"] = capacity.Turns(settings.threads, settings.waiting)
+    if decoders:
+        decoders.aside = app.extensions["undertone.turns"].aside
+    app.extensions["undertone.readiness"] = Readiness(analyzer.history, decoders)
     app.extensions["undertone.live"] = live.LiveSessions(settings.live_sessions)
     app.extensions["undertone.stopping"] = threading.Event()
     desk = app.extensions["undertone.jobs"] = open_desk(settings, analyzer)

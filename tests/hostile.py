@@ -185,3 +185,31 @@ CASES: dict[str, Case] = {
     ),
     "11 hours of mp3": Case(mp3_without_end, ("recording-too-long",)),
 }
+
+
+def silent_flac(sample_rate: int, n_channels: int, duration_s: float) -> bytes:
+    """Silence in FLAC: 36 bytes for 65535 samples of 8 channels."""
+    n_samples = 65_535  # of each channel in a frame
+    n_frames = round(sample_rate * duration_s / n_samples)
+    stated = sample_rate << 44 | (n_channels - 1) << 41 | 15 << 36 | n_frames * n_samples
+    info = n_samples.to_bytes(2, "big") * 2 + bytes(6) + stated.to_bytes(8, "big") + bytes(16)
+    frames = [b"fLaC\x80\x00\x00\x22" + info]
+    for number in range(n_frames):
+        head = bytes([0xFF, 0xF8, 0x70, (n_channels - 1) << 4 | 8]) + _utf8(number)
+        head += (n_samples - 1).to_bytes(2, "big")
+        frame = head + bytes([_remainder(head, 0x07, 8)]) + bytes(3) * n_channels
+        frames.append(frame + _remainder(frame, 0x8005, 16).to_bytes(2, "big"))
+    return b"".join(frames)
+
+
+def _utf8(number: int) -> bytes:
+    return chr(number).encode("utf-8", "surrogatepass")
+
+
+def _remainder(data: bytes, polynomial: int, n_bits: int) -> int:
+    crc = 0
+    for byte in data:
+        crc ^= byte << (n_bits - 8)
+        for _ in range(8):
+            crc = (crc << 1 ^ (polynomial if crc >> (n_bits - 1) else 0)) & ((1 << n_bits) - 1)
+    return crc

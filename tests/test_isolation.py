@@ -2,11 +2,10 @@
 
 import os
 import signal
-import struct
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +13,22 @@ import pytest
 
 from tests import sounds
 from tests.conftest import wav
+from tests.hostile import silent_flac
 from undertone.errors import (
     AudioError,
     Busy,
     DecoderDied,
     EmptyFile,
     NotAudio,
+    RecordingSilent,
     RecordingTooLong,
 )
+from undertone.progress import Progress
 from undertone.sound import isolation
 from undertone.sound.audio import decode
 from undertone.sound.isolation import Decoders
+
+HALF_AN_HOUR = silent_flac(48_000, 2, 1790.0)  # a second or two of CPU time
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +44,29 @@ def process_of(decoders: Decoders) -> int:
     return process.pid
 
 
+def files() -> Iterator[bytes]:
+    """One file of each way through the decoders, the filters and what they load late."""
+    voice, stereo = sounds.voice(1.0), np.stack([sounds.voice(1.0)] * 2, 1)
+    yield wav(voice)
+    yield wav(np.stack([voice, -voice], 1))
+    # Channels that do not agree: the speech detector runs there.
+    yield wav(np.stack([sounds.voice(2.0), sounds.noise(2.0)], axis=1))
+    yield sounds.with_soundfile(sounds.voice(2.0), 44_100, "FLAC")
+    yield sounds.with_soundfile(stereo, 22_050, "AIFF")
+    yield sounds.webm_as_chrome(voice, 48_000)
+    yield sounds.mp4_as_safari(voice, 48_000)
+    yield sounds.amr_wb(1.0)
+    yield sounds.with_ffmpeg(stereo, 48_000, "ogg", "libopus")
+    for container, codec in (
+        ("mp3", "libmp3lame"), ("mp4", "alac"), ("mov", "pcm_s16le"), ("asf", "wmav2"),
+        ("matroska", "flac"), ("wav", "adpcm_ms"), ("mpegts", "ac3"),
+    ):  # fmt: skip
+        yield sounds.with_ffmpeg(stereo, 44_100, container, codec)
+    yield sounds.with_ffmpeg(voice, 48_000, "mp4", "aac", with_video=True)
+
+
 def test_it_is_the_same_decoder(decoders: Decoders) -> None:
-    for data in (
-        wav(sounds.voice(1.0)),
-        sounds.with_ffmpeg(sounds.voice(1.0), 48_000, "webm", "libopus"),
-        sounds.with_soundfile(sounds.voice(2.0), 44_100, "FLAC"),
-        # Channels that do not agree: the speech detector runs there.
-        wav(np.stack([sounds.voice(2.0), sounds.noise(2.0)], axis=1)),
-    ):
+    for data in files():
         there = decoders.decode(data, max_duration_s=10.0)
         assert np.array_equal(there.samples, decode(data).samples)
         assert not there.samples.flags.writeable
@@ -70,40 +89,130 @@ def test_errors_are_the_same(decoders: Decoders, data: bytes, kind: type[AudioEr
 def test_a_process_that_dies_on_the_way_is_told_of_and_replaced(decoders: Decoders) -> None:
     pid = process_of(decoders)
     with pytest.raises(DecoderDied, match="brought the decoder down") as died:
-        _die(decoders, pid)
+        decoders.decode(HALF_AN_HOUR, max_duration_s=1800.0, progress=killing(pid))
     assert died.value.status == 422
     assert decoders.decode(wav(sounds.voice(1.0)), max_duration_s=9.0).duration_s == 1.0
     assert process_of(decoders) != pid
 
 
-def _die(decoders: Decoders, pid: int) -> None:
-    """Ask a process that is stopped, so that it cannot answer, and kill it."""
-    os.kill(pid, signal.SIGSTOP)
-    killer = threading.Timer(0.3, os.kill, (pid, signal.SIGKILL))
-    killer.start()
-    try:
-        decoders.decode(wav(sounds.voice(1.0)), max_duration_s=9.0)
-    finally:
-        killer.join()
+def killing(pid: int, with_signal: int = signal.SIGKILL) -> Progress:
+    """Sends a signal to the process at the first progress."""
+    told: list[float] = []
+
+    def progress(share: float) -> None:
+        told.append(share)
+        if len(told) == 1:
+            os.kill(pid, with_signal)
+
+    return progress
 
 
 def test_a_process_that_died_while_idle_is_no_fault_of_the_next_file(decoders: Decoders) -> None:
-    process = decoders._idle.get()
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    decoders._idle.put(process)
+    kill_and_wait(process_of(decoders))
     assert decoders.decode(wav(sounds.voice(1.0)), max_duration_s=9.0).duration_s == 1.0
 
 
-def test_who_listens_to_the_progress_can_end_it(
+def kill_and_wait(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    while (
+        Path(f"/proc/{pid}/stat").exists() and b" Z " not in Path(f"/proc/{pid}/stat").read_bytes()
+    ):
+        time.sleep(0.01)
+
+
+def test_a_process_that_hangs_while_idle_is_no_fault_of_the_next_file(
     decoders: Decoders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(isolation, "BEGIN_LIMIT_S", 0.5)
     pid = process_of(decoders)
-    frames = iter([isolation._ANSWER.pack(isolation._PROGRESS, 8), struct.pack("<d", 0.25)])
-    really = isolation._exactly
-    monkeypatch.setattr(
-        isolation, "_exactly", lambda pipe, n: next(frames, None) or really(pipe, n)
-    )
+    os.kill(pid, signal.SIGSTOP)
+    assert decoders.decode(wav(sounds.voice(1.0)), max_duration_s=9.0).duration_s == 1.0
+    assert process_of(decoders) != pid
+    assert is_gone(pid)
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_a_process_that_hangs_while_it_works_is_given_up(
+    decoders: Decoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolation, "SILENCE_LIMIT_S", 1.0)
+    pid = process_of(decoders)
+    with pytest.raises(DecoderDied):
+        decoders.decode(HALF_AN_HOUR, max_duration_s=1800.0, progress=killing(pid, signal.SIGSTOP))
+    assert is_gone(pid)
+    assert decoders.decode(wav(sounds.voice(1.0)), max_duration_s=9.0).duration_s == 1.0
+
+
+@pytest.mark.parametrize("at_work", [True, False])
+def test_a_check_finds_what_hangs_and_replaces_it(
+    decoders: Decoders, monkeypatch: pytest.MonkeyPatch, at_work: bool
+) -> None:
+    if at_work:
+        decoders.decode(wav(sounds.voice(1.0)), max_duration_s=9.0)
+    decoders.check()
+    pid = process_of(decoders)
+    os.kill(pid, signal.SIGSTOP)
+    monkeypatch.setattr(isolation, "CHECK_LIMIT_S", 0.5)
+    with pytest.raises(DecoderDied, match="did not answer"):
+        decoders.check()
+    assert is_gone(pid)
+    decoders.check()
+    assert decoders.decode(wav(sounds.voice(1.0)), max_duration_s=9.0).duration_s == 1.0
+
+
+def test_a_long_file_does_not_hold_the_only_decoder(decoders: Decoders) -> None:
+    n_at_once: list[int] = []
+
+    @contextmanager
+    def aside() -> Iterator[None]:
+        n_at_once.append(1)
+        # Exactly here the long file is at work, and everything else goes on.
+        clip = decoders.decode(wav(sounds.voice(1.0)), max_duration_s=9.0)
+        assert clip.duration_s == 1.0
+        yield
+
+    decoders.aside = aside
+    try:
+        with pytest.raises(RecordingSilent):
+            decoders.decode(HALF_AN_HOUR, max_duration_s=1800.0)
+    finally:
+        decoders.aside = nullcontext
+    assert n_at_once == [1]
+
+
+def test_long_files_wait_for_one_another_and_not_at_the_expense_of_clips(
+    decoders: Decoders,
+) -> None:
+    pid = process_of(decoders)
+    with ThreadPoolExecutor(4) as pool:
+        long = [pool.submit(_codes, decoders, HALF_AN_HOUR) for _ in range(3)]
+        while process_of(decoders) == pid:  # until the first has been moved aside
+            time.sleep(0.01)
+        clip = pool.submit(decoders.decode, wav(sounds.voice(1.0)), max_duration_s=9.0)
+        assert clip.result().duration_s == 1.0
+        assert not all(each.done() for each in long)
+        assert [each.result() for each in long] == ["recording-silent"] * 3
+    assert decoders._long.acquire(blocking=False)
+    decoders._long.release()
+
+
+def _codes(decoders: Decoders, data: bytes) -> str:
+    try:
+        decoders.decode(data, max_duration_s=1800.0)
+    except AudioError as error:
+        return error.code
+    return "heard"
+
+
+def test_who_listens_to_the_progress_can_end_it(decoders: Decoders) -> None:
+    pid = process_of(decoders)
     told: list[float] = []
 
     def end(share: float) -> None:
@@ -111,8 +220,8 @@ def test_who_listens_to_the_progress_can_end_it(
         raise Busy("x")
 
     with pytest.raises(Busy):
-        decoders.decode(wav(sounds.voice(1.0)), max_duration_s=9.0, progress=end)
-    assert told == [0.25]
+        decoders.decode(HALF_AN_HOUR, max_duration_s=1800.0, progress=end)
+    assert len(told) == 1
     assert process_of(decoders) != pid
     assert decoders.decode(wav(sounds.voice(1.0)), max_duration_s=9.0).duration_s == 1.0
 
@@ -132,8 +241,7 @@ def test_it_knows_no_secrets(decoders: Decoders, monkeypatch: pytest.MonkeyPatch
     if not environ.exists():
         pytest.skip("there is no /proc here")
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:password@host/database")
-    os.kill(process_of(decoders), signal.SIGKILL)
-    time.sleep(0.1)
+    kill_and_wait(process_of(decoders))
     decoders.decode(wav(sounds.voice(1.0)), max_duration_s=9.0)
     environ = Path(f"/proc/{process_of(decoders)}/environ")
     assert b"DATABASE_URL" not in environ.read_bytes()

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from undertone.errors import JobNotFound, QueueFull
 from undertone.jobs.ending import end_items, end_job_if_over
 from undertone.jobs.job import UNFINISHED, Heard, Item, Job, State, Webhook
-from undertone.store.database import reading, truncate_log, writing
+from undertone.store.database import freeing, reading, truncate_log, writing
 from undertone.store.listing import Cursor
 from undertone.store.schema import analyses, job_items, jobs, webhooks
 from undertone.store.scope import EVERYTHING, Scope
@@ -214,9 +214,13 @@ class Jobs:
         StoreError
             The database cannot be written.
         """
-        job = self.cancel(job_id)
-        with writing(self._engine) as connection:
-            connection.execute(delete(jobs).where(jobs.c.id == job.id))
+
+        def delete_job(_is_tight: bool) -> None:
+            job = self.cancel(job_id)
+            with writing(self._engine) as connection:
+                connection.execute(delete(jobs).where(jobs.c.id == job.id))
+
+        freeing(self._engine, delete_job)
         truncate_log(self._engine)
 
     def delete_older(self, moment: datetime) -> None:

@@ -19,6 +19,7 @@ from undertone.errors import (
     RecordingTooShort,
 )
 from undertone.progress import Progress, nobody, part
+from undertone.sound.allowance import Allowance
 from undertone.sound.decoders import Sink, with_ffmpeg, with_libsndfile
 from undertone.sound.gathering import Excerpts, Mix, Mono
 from undertone.sound.levels import Levels
@@ -79,7 +80,7 @@ def decode(data: bytes, *, max_duration_s: float = 1800.0, progress: Progress = 
     NotAudio
         Nothing in the bytes can be read as sound.
     RecordingTooLong
-        There are more than `max_duration_s` seconds of sound.
+        There are more than `max_duration_s` seconds of sound, or more samples than `Allowance`.
     RecordingTooShort
         There are less than 0.3 s of sound.
     RecordingSilent
@@ -204,6 +205,7 @@ def _read(
         decoders = (partial(with_ffmpeg, stream=stream),)
     for decoder in decoders:
         track = Mono(max_duration_s, Mix())
+        track.allowance = Allowance(len(data), max_duration_s)  # later passes take no more
         try:
             track = _filled(track, data, decoder, progress)
         except NotAudio as error:  # the other may have read some of it

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import soxr
 
 from undertone.errors import RecordingTooLong
+from undertone.sound.allowance import Allowance
 from undertone.sound.decoders import check_layout
 from undertone.sound.levels import Floats, Levels, window_starts
 from undertone.sound.samples import SAMPLE_RATE, Samples
@@ -52,11 +53,14 @@ class _Gatherer:
         Whether the decoder reached the end undamaged.
     streams : list of int
         The container's sound streams, the one FFmpeg deems best first; empty if not known.
+    allowance : Allowance, optional
+        How many samples may come; any number if not given.
     """
 
     def __init__(self, mix: Mix) -> None:
         self.is_whole = False
         self.streams: list[int] = []
+        self.allowance: Allowance | None = None
         self._mix = mix
         self._mender = Mender(mix.ceiling)
         self._pending: list[npt.NDArray[Any]] = []
@@ -71,6 +75,8 @@ class _Gatherer:
             check_layout(*shape)
             self._flush()
             self._shape = shape
+        if self.allowance:
+            self.allowance.take(block.size, *shape)
         enough = BLOCK_S * rate_hz
         if not self._pending and len(block) >= enough:
             self._clean(block, rate_hz)

@@ -1,38 +1,55 @@
 """Decoding in processes of its own, where a file that breaks a decoder breaks nothing else.
 
 The rule: the decoder is `audio.decode` all the same; here it is only asked from another process.
-That process has little memory and time, may write no file, and knows none of the server's secrets.
+That process has little memory and CPU time, lives in a sandbox (`sandbox`), knows none of the
+server's secrets, and is replaced when it says nothing.
+
+A file that takes more than a moment is moved aside: its process goes on at a lower priority, and a
+new one takes its place for the next file. So long or hostile files never occupy all decoders.
 """
 
-import ctypes
 import json
-import os
+import logging
 import queue
-import signal
-import struct
-import subprocess
-import sys
+import threading
 import time
-from contextlib import suppress
-from typing import IO
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from undertone.errors import AudioError, DecoderDied
 from undertone.progress import Progress, nobody
-from undertone.settings import ROOT
-from undertone.sound.audio import SAMPLE_RATE, Audio, decode
+from undertone.sound.audio import Audio
+from undertone.sound.decoder_process import (
+    DONE,
+    PROGRESS_EVERY_S,
+    REQUEST,
+    DecoderProcess,
+    Kind,
+)
 
-BYTES_PER_S = 4 * SAMPLE_RATE  # of decoded sound
-SPARE_BYTES = 512 * 2**20  # for what decoders need beside the sound; FFmpeg's blocks, for one
-CPU_LIMIT_S = 60  # and a minute more for each half hour that may be decoded
-WALL_LIMIT_S = 10 * CPU_LIMIT_S
-PROGRESS_EVERY_S = 0.25
-_REQUEST = struct.Struct("<Qd")  # number of bytes that follow, longest duration in seconds
-_ANSWER = struct.Struct("<BQ")  # what it is, number of bytes that follow
-_SOUND, _ERROR, _PROGRESS = range(3)
+# A file that takes more is a long one. A clip of a minute takes some 0.1 s.
+BRIEF_CPU_S = 0.5
+BRIEF_S = 3.0
+START_LIMIT_S = 60.0  # for a process to import its libraries, on a busy machine
+BEGIN_LIMIT_S = 5.0  # for an idle process to begin with a file
+SILENCE_LIMIT_S = 20.0  # between two messages while it decodes
+CHECK_LIMIT_S = 2.0
 _KINDS: list[type[AudioError]] = [AudioError, *AudioError.__subclasses__()]
 _KNOWN = {kind.code: kind for kind in _KINDS}
+logger = logging.getLogger("undertone")
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One file to decode."""
+
+    data: bytes
+    max_duration_s: float
+    progress: Progress
 
 
 class Decoders:
@@ -41,15 +58,22 @@ class Decoders:
     Parameters
     ----------
     n_processes : int > 0
-        As many recordings are decoded at the same time.
+        As many recordings are decoded at the same time, and as many long ones beside them.
+
+    Attributes
+    ----------
+    aside : callable
+        Returns a context manager that is entered while a long recording is decoded or waits for it.
     """
 
     def __init__(self, n_processes: int) -> None:
-        self._idle: queue.LifoQueue[subprocess.Popen[bytes] | None] = queue.LifoQueue()
+        self.aside: Callable[[], AbstractContextManager[None]] = nullcontext
+        self._idle: queue.LifoQueue[DecoderProcess | None] = queue.LifoQueue()
+        self._long = threading.BoundedSemaphore(n_processes)
         self._n_processes = n_processes
         for _ in range(n_processes - 1):
             self._idle.put(None)  # begun when it is needed: at the start, each would delay the rest
-        self._idle.put(_start())
+        self._idle.put(DecoderProcess())
 
     def decode(self, data: bytes, *, max_duration_s: float, progress: Progress = nobody) -> Audio:
         """As `audio.decode`.
@@ -57,159 +81,173 @@ class Decoders:
         Raises
         ------
         DecoderDied
-            The file took the process down, or went beyond its limits of time and memory.
+            The file took the process down, went beyond its limits of time and memory, or left it
+            without a sign of life.
         AudioError
             Whatever `audio.decode` raises.
         """
-        process = self._idle.get() or _start()
+        task = _Task(data, max_duration_s, progress)
+        answer: Audio | AudioError | None = None
+        long = None
+        process = self._idle.get()
         try:
-            if process.poll() is not None:  # somebody ended it meanwhile: no fault of this file
-                process = _replaced(process)
-            answer = _ask(process, data, max_duration_s, progress)
-        except (OSError, EOFError):
-            process = _replaced(process)
-            raise DecoderDied(
-                f"The file ({len(data)} bytes) brought the decoder down, or took more time or "
-                "memory than there is for one. Export it again, best as wav or flac."
-            ) from None
-        except BaseException:  # such as from `progress`: it is in the middle of something
-            process = _replaced(process)
-            raise
+            process = _begin(process, task)
+            answer = _listen(process, task, is_long=False)
+            if answer is None:
+                long, process = process, DecoderProcess()
+        except BaseException as error:
+            process = _replaced(process, error)
+            raise _blame(error, data) from None
         finally:
             self._idle.put(process)
+        if answer is None and long:
+            answer = self._decode_aside(long, task)
         if isinstance(answer, AudioError):
             raise answer
+        assert answer
         return answer
+
+    def check(self) -> None:
+        """Return if files can be decoded now: an idle process answers, or all are at work.
+
+        Raises
+        ------
+        DecoderDied
+            An idle process does not answer; it has been replaced.
+        """
+        try:
+            process = self._idle.get_nowait()
+        except queue.Empty:  # who waits for each looks after it
+            return
+        try:
+            if process:
+                _check(process)
+        except (OSError, EOFError) as error:
+            process = _replaced(process, error)
+            raise DecoderDied("A decoder did not answer and was replaced.") from None
+        finally:
+            self._idle.put(process)
 
     def close(self) -> None:
         """End the processes."""
         for _ in range(self._n_processes):
             if process := self._idle.get():
-                _end(process)
+                process.end()
+
+    def _decode_aside(self, process: DecoderProcess, task: _Task) -> Audio | AudioError | None:
+        """The answer of a process that is at work on a long file; it ends afterwards."""
+        try:
+            with ExitStack() as place, self.aside():
+                # The place is kept until `aside` has ended: so much sound in memory and no more.
+                if not self._long.acquire(blocking=False):
+                    process.end()  # it would hold memory while it waits
+                    self._wait_for_place(task)
+                    place.callback(self._long.release)
+                    process = _begin(None, task)
+                else:
+                    place.callback(self._long.release)
+                process.step_back()
+                answer = _listen(process, task, is_long=True)
+                process.end()
+        except BaseException as error:
+            process.end(_fault(error))
+            raise _blame(error, task.data) from None
+        return answer
+
+    def _wait_for_place(self, task: _Task) -> None:
+        while not self._long.acquire(timeout=PROGRESS_EVERY_S):
+            task.progress(0.0)
 
 
-def _start() -> subprocess.Popen[bytes]:
-    kept = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-    environ = {name: os.environ[name] for name in kept if name in os.environ}
-    environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "undertone.sound.isolation"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, env=environ,
-        start_new_session=True,  # Ctrl-C ends the server, which then ends these
-    )  # fmt: skip
+def _begin(process: DecoderProcess | None, task: _Task) -> DecoderProcess:
+    """A process that has begun with the file: another if this one is dead or says nothing."""
+    if process:
+        try:
+            _ask(process, task)
+            return process
+        except (OSError, EOFError) as error:  # no fault of the file, which it has not seen
+            process.end(error)
+    process = DecoderProcess()
+    try:
+        _ask(process, task)
+    except BaseException:
+        process.end()
+        raise
+    return process
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
-    for pipe in (process.stdin, process.stdout):
-        with suppress(OSError):
-            if pipe:
-                pipe.close()
+def _ask(process: DecoderProcess, task: _Task) -> None:
+    """Have the file's bytes taken, once the process has said that it begins."""
+    if not process.is_ready:
+        _confirm(process, START_LIMIT_S)
+    process.send(REQUEST.pack(len(task.data), task.max_duration_s), BEGIN_LIMIT_S)
+    process.receive_answer(BEGIN_LIMIT_S)
+    process.send(task.data, SILENCE_LIMIT_S)
 
 
-def _replaced(process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
-    _end(process)
-    return _start()
+def _check(process: DecoderProcess) -> None:
+    """Return if an idle process answers, or is being started."""
+    if not process.is_ready:
+        if not process.has_said(0.0) and process.age_s < START_LIMIT_S:
+            return
+        _confirm(process, 0.0)
+    process.send(REQUEST.pack(0, 1.0), CHECK_LIMIT_S)  # an empty file
+    for _ in (Kind.BEGUN, Kind.ERROR):
+        process.receive_answer(CHECK_LIMIT_S)
 
 
-def _ask(
-    process: subprocess.Popen[bytes], data: bytes, max_duration_s: float, progress: Progress
-) -> Audio | AudioError:
-    assert process.stdin and process.stdout
-    process.stdin.write(_REQUEST.pack(len(data), max_duration_s))
-    process.stdin.write(data)
-    process.stdin.flush()
+def _confirm(process: DecoderProcess, patience_s: float) -> None:
+    _, protections = process.receive_answer(patience_s)
+    process.is_ready = True
+    _log_protections(bytes(protections).decode())
+
+
+@cache
+def _log_protections(names: str) -> None:
+    logger.info("Decoder processes are confined by: %s.", names)
+
+
+def _listen(process: DecoderProcess, task: _Task, is_long: bool) -> Audio | AudioError | None:
+    """What comes of a file; None if it takes long and is not said to."""
+    began_s = heard_s = time.monotonic()
+    done = 0.0
     while True:
-        what, n_bytes = _ANSWER.unpack(_exactly(process.stdout, _ANSWER.size))
-        answer = _exactly(process.stdout, n_bytes)
-        if what == _SOUND:
+        if not process.has_said(PROGRESS_EVERY_S):
+            if not is_long and time.monotonic() - began_s > BRIEF_S:
+                return None
+            if time.monotonic() - heard_s > SILENCE_LIMIT_S:
+                raise TimeoutError(f"said nothing for {SILENCE_LIMIT_S:g} s")
+            task.progress(done)
+            continue
+        what, answer = process.receive_answer(SILENCE_LIMIT_S)
+        heard_s = time.monotonic()
+        if what == Kind.SOUND:
             return Audio(np.frombuffer(answer, np.float32))
-        if what == _ERROR:
+        if what == Kind.ERROR:
             error = json.loads(answer)
             return _KNOWN[error["code"]](error["error"])
-        progress(*struct.unpack("<d", answer))
+        done, cpu_s = DONE.unpack(answer)
+        task.progress(done)
+        if not is_long and cpu_s > BRIEF_CPU_S:
+            return None
 
 
-def _exactly(pipe: IO[bytes], n_bytes: int) -> bytes:
-    data = pipe.read(n_bytes)
-    if len(data) < n_bytes:
-        raise EOFError
-    return data
+def _replaced(process: DecoderProcess | None, error: BaseException) -> DecoderProcess:
+    if process:
+        process.end(_fault(error))
+    return DecoderProcess()
 
 
-# --- in the other process -----------------------------------------------------------------------
+def _fault(error: BaseException) -> BaseException | None:
+    """The error, if it is the process's."""
+    return error if isinstance(error, (OSError, EOFError)) else None
 
 
-def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
-    """Decode whatever comes, until nothing more does."""
-    while head := requests.read(_REQUEST.size):
-        n_bytes, max_duration_s = _REQUEST.unpack(head)
-        data = _exactly(requests, n_bytes)
-        _limit(n_bytes, max_duration_s)
-        try:
-            audio = decode(data, max_duration_s=max_duration_s, progress=_teller(answers))
-            _answer(answers, _SOUND, audio.samples.tobytes())
-        except AudioError as error:
-            _answer(answers, _ERROR, json.dumps(error.to_dict()).encode())
-        signal.alarm(0)
-
-
-def _answer(answers: IO[bytes], what: int, content: bytes) -> None:
-    answers.write(_ANSWER.pack(what, len(content)))
-    answers.write(content)
-    answers.flush()
-
-
-def _teller(answers: IO[bytes]) -> Progress:
-    """Tells how far it is, but not with every block."""
-    told_s = time.monotonic()
-
-    def tell(share: float) -> None:
-        nonlocal told_s
-        if time.monotonic() > told_s + PROGRESS_EVERY_S:
-            told_s = time.monotonic()
-            _answer(answers, _PROGRESS, struct.pack("<d", share))
-
-    return tell
-
-
-def _limit(n_bytes: int, max_duration_s: float) -> None:
-    """Let one decoding have so much and no more."""
-    import resource
-
-    signal.alarm(WALL_LIMIT_S)
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    cpu_s = int(used.ru_utime + used.ru_stime + CPU_LIMIT_S * (1 + max_duration_s / 1800)) + 1
-    # Twice the sound, because a buffer that grows is copied.
-    memory = _held_bytes() + n_bytes + SPARE_BYTES + int(2 * max_duration_s * BYTES_PER_S)
-    for kind, limit in ((resource.RLIMIT_CPU, cpu_s), (resource.RLIMIT_DATA, memory)):
-        with suppress(OSError, ValueError):
-            resource.setrlimit(kind, (limit, resource.getrlimit(kind)[1]))
-
-
-def _held_bytes() -> int:
-    """Memory that the process has reserved for data; 0 where that is not told (macOS)."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:
-            return int(file.read().split()[5]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0
-
-
-def _give_up_rights() -> None:
-    """Leave no way to write a file, a core dump or to gain a right."""
-    import resource
-
-    for kind in (resource.RLIMIT_FSIZE, resource.RLIMIT_CORE):
-        resource.setrlimit(kind, (0, 0))
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
-
-
-if __name__ == "__main__":
-    # Answers have a pipe of their own: a library that prints must not be taken for one.
-    pipe = os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    _give_up_rights()
-    serve(sys.stdin.buffer, pipe)
+def _blame(error: BaseException, data: bytes) -> BaseException:
+    """The error for the client: what a process's end means, or the very same."""
+    if _fault(error) is None:
+        return error
+    return DecoderDied(
+        f"The file ({len(data)} bytes) brought the decoder down, or took more time or "
+        "memory than there is for one. Export it again, best as wav or flac."
+    )

@@ -6,20 +6,22 @@ that were being written, because errors end in logs.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from undertone.errors import SettingsError, StoreError
+from undertone.store.reserve import Reserve
 
 PATIENCE_S = 5  # how long one waits for another's lock, or for a server to answer
 TRUNCATE_PATIENCE_MS = 500
 MAX_CHECKED_PAGES = 16_384  # 64 MiB, which take about 0.1 s
+T = TypeVar("T")
 _DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
 
 
@@ -82,6 +84,41 @@ def truncate_log(engine: Engine) -> bool:
         is_busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         cursor.execute(f"PRAGMA busy_timeout={usual_ms}")
     return not is_busy
+
+
+def freeing(engine: Engine, delete: Callable[[bool], T]) -> T:
+    """Delete something, on a full disk too.
+
+    Parameters
+    ----------
+    engine : Engine
+    delete : callable
+        Deletes, and may be called twice. Takes whether there is little room: then transactions
+        should be small.
+
+    Raises
+    ------
+    StoreError
+        The database cannot be written.
+    """
+    try:
+        return delete(False)
+    except StoreError:
+        reserve = reserve_of(engine)
+        if not (reserve and reserve.release()):
+            raise
+    try:
+        return delete(True)
+    finally:
+        reserve.fill()
+
+
+def reserve_of(engine: Engine) -> Reserve | None:
+    """The reserve beside a SQLite file; None where there is no such file."""
+    path = engine.url.database or ""
+    if engine.dialect.name != "sqlite" or path.startswith("file:"):
+        return None
+    return Reserve(Path(path))
 
 
 @contextmanager

@@ -14,9 +14,11 @@ from undertone.file_names import display_name
 from undertone.prediction import Analysis
 from undertone.store.database import (
     check_pages,
+    freeing,
     open_engine,
     opening_errors,
     reading,
+    reserve_of,
     truncate_log,
     writing,
 )
@@ -58,12 +60,15 @@ class History:
         self._engine = open_engine(url)
         self._forget = forget
         self._scope = EVERYTHING
+        self._reserve = reserve_of(self._engine)
         try:
             with opening_errors(self._engine):
                 bring_up_to_date(self._engine)
         except Exception:
             self.close()
             raise
+        if self._reserve:
+            self._reserve.fill()
 
     @property
     def engine(self) -> Engine:
@@ -276,6 +281,8 @@ class History:
         StoreError
             It could not.
         """
+        if self._reserve:
+            self._reserve.check_room()
         # Takes the write lock and the right to write, and changes nothing.
         with writing(self._engine) as connection:
             connection.execute(delete(analyses).where(analyses.c.id == ""))
@@ -302,7 +309,13 @@ class History:
         return Analysis.from_dict(document)
 
     def _delete(self, conditions: Sequence[ColumnElement[bool]]) -> int:
-        some = select(analyses.c.id).where(*conditions, *self._mine()).limit(ROWS_AT_A_TIME)
+        def delete_some(is_tight: bool) -> int:
+            return self._delete_in_steps(conditions, 1 if is_tight else ROWS_AT_A_TIME)
+
+        return freeing(self._engine, delete_some)
+
+    def _delete_in_steps(self, conditions: Sequence[ColumnElement[bool]], n_at_a_time: int) -> int:
+        some = select(analyses.c.id).where(*conditions, *self._mine()).limit(n_at_a_time)
         n_deleted = 0
         while True:
             with writing(self._engine) as connection:
@@ -310,8 +323,10 @@ class History:
                 self._forget(ids)
                 deleted = connection.execute(delete(analyses).where(analyses.c.id.in_(ids)))
             n_deleted += deleted.rowcount
-            if len(ids) < ROWS_AT_A_TIME:
+            if len(ids) < n_at_a_time:
                 break
+            if n_at_a_time == 1:  # so that the log needs little room
+                self.truncate_log()
         if n_deleted:
             self.truncate_log()
         return n_deleted

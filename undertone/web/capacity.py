@@ -37,6 +37,7 @@ class Turns:
     def __init__(self, n_at_once: int, n_waiting: int) -> None:
         self._places = threading.BoundedSemaphore(n_at_once + n_waiting)
         self._turns = threading.BoundedSemaphore(n_at_once)
+        self._of_thread = threading.local()
 
     @contextmanager
     def taken(self, patience_s: float | None = None) -> Iterator[None]:
@@ -58,12 +59,29 @@ class Turns:
         try:
             if not self._turns.acquire(timeout=patience_s):
                 raise Busy("Others are still being analysed; please try again soon.")
+            self._of_thread.has_turn = True
             try:
                 yield
             finally:
+                self._of_thread.has_turn = False
                 self._turns.release()
         finally:
             self._places.release()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Leave this thread's turn, if it has one, to others, and wait for another one at the end.
+
+        For long work that has limits of its own.
+        """
+        if not getattr(self._of_thread, "has_turn", False):
+            yield
+            return
+        self._turns.release()
+        try:
+            yield
+        finally:
+            self._turns.acquire()
 
     def check(self) -> None:
         """Return if somebody more may wait: for who would read a recording before it is refused.

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 from flask import Blueprint, current_app
 from pydantic import BaseModel, ConfigDict, Field
 
-from undertone.errors import StoreError
 from undertone.web.answer_models import Share
 from undertone.web.openapi import Answers, spec
+from undertone.web.readiness import OK, Findings, Readiness
 from undertone.web.request import analyzer
 
 bp = Blueprint("server", __name__)
@@ -69,6 +69,9 @@ class HealthAnswer(BaseModel):
     store: Annotated[
         str, Field(description="`ok`, or why the history cannot be written.", examples=["ok"])
     ]
+    decoders: Annotated[
+        str, Field(description="`ok`, or why files cannot be decoded.", examples=["ok"])
+    ]
     stopping: Annotated[bool, Field(description="Whether this server is about to end.")]
 
 
@@ -122,17 +125,15 @@ def health() -> tuple[HealthAnswer, int]:
 
 
 def _health() -> tuple[HealthAnswer, int]:
-    try:
-        analyzer().history.check_writable()
-        store = "ok"
-    except StoreError as error:
-        store = error.message
+    readiness: Readiness = current_app.extensions["undertone.readiness"]
+    findings = readiness.find()
     is_stopping = current_app.extensions["undertone.stopping"].is_set()
-    healthy = store == "ok" and bool(analyzer().recognizers) and not is_stopping
+    healthy = findings == Findings(OK, OK) and bool(analyzer().recognizers) and not is_stopping
     return HealthAnswer(
         status="ok" if healthy else "unavailable",
         models=sorted(analyzer().recognizers),
-        store=store,
+        store=findings.store,
+        decoders=findings.decoders,
         stopping=is_stopping,
     ), (200 if healthy else 503)
 

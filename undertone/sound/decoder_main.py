@@ -1,0 +1,140 @@
+"""The other process: decodes what comes through its pipe, in a sandbox.
+
+``python -m undertone.sound.decoder_main``, started by `decoder_process.DecoderProcess`.
+"""
+
+import io
+import json
+import os
+import sys
+import time
+from contextlib import suppress
+from functools import cache
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from undertone.errors import AudioError
+from undertone.progress import Progress, nobody
+from undertone.sound import sandbox
+from undertone.sound.audio import SAMPLE_RATE, decode
+from undertone.sound.decoder_process import ANSWER, DONE, PROGRESS_EVERY_S, REQUEST, Kind
+from undertone.sound.decoders import with_ffmpeg
+
+BYTES_PER_S = 4 * SAMPLE_RATE  # of decoded sound
+SPARE_BYTES = 512 * 2**20  # for what decoders need beside the sound; FFmpeg's blocks, for one
+# Limit of CPU time per file. Half an hour of 48 kHz stereo takes 3 to 8 s, whatever the codec.
+CPU_BASE_S = 10.0
+CPU_S_PER_SOUND_S = 1 / 45
+CPU_S_PER_BYTE = 0.5 / 2**20
+
+
+def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
+    """Decode whatever comes, until nothing more does."""
+    while head := requests.read(REQUEST.size):
+        _answer(answers, Kind.BEGUN, b"")
+        n_bytes, max_duration_s = REQUEST.unpack(head)
+        data = _exactly(requests, n_bytes)
+        _limit(n_bytes, max_duration_s)
+        try:
+            audio = decode(data, max_duration_s=max_duration_s, progress=_teller(answers))
+            _answer(answers, Kind.SOUND, audio.samples.tobytes())
+        except AudioError as error:
+            _answer(answers, Kind.ERROR, json.dumps(error.to_dict()).encode())
+
+
+def _exactly(pipe: IO[bytes], n_bytes: int) -> bytes:
+    data = pipe.read(n_bytes)
+    if len(data) < n_bytes:
+        raise EOFError
+    return data
+
+
+def _answer(answers: IO[bytes], what: Kind, content: bytes) -> None:
+    answers.write(ANSWER.pack(what, len(content)))
+    answers.write(content)
+    answers.flush()
+
+
+def _teller(answers: IO[bytes]) -> Progress:
+    """Tells how far it is, but not with every block."""
+    began_cpu_s = time.process_time()
+    told_s = time.monotonic()
+
+    def tell(share: float) -> None:
+        nonlocal told_s
+        if time.monotonic() > told_s + PROGRESS_EVERY_S:
+            told_s = time.monotonic()
+            done = DONE.pack(share, time.process_time() - began_cpu_s)
+            _answer(answers, Kind.PROGRESS, done)
+
+    return tell
+
+
+def _limit(n_bytes: int, max_duration_s: float) -> None:
+    """Let one decoding have so much and no more."""
+    import resource
+
+    allowed_s = CPU_BASE_S + max_duration_s * CPU_S_PER_SOUND_S + n_bytes * CPU_S_PER_BYTE
+    cpu_s = int(time.process_time() + allowed_s) + 1
+    # Twice the sound, because a buffer that grows is copied.
+    memory = _held_bytes() + n_bytes + SPARE_BYTES + int(2 * max_duration_s * BYTES_PER_S)
+    for kind, limit in ((resource.RLIMIT_CPU, cpu_s), (resource.RLIMIT_DATA, memory)):
+        with suppress(OSError, ValueError):
+            resource.setrlimit(kind, (limit, resource.getrlimit(kind)[1]))
+
+
+@cache
+def _statm() -> int | None:
+    """File of the memory that the process has; None where there is no such thing (macOS)."""
+    with suppress(OSError):
+        return os.open("/proc/self/statm", os.O_RDONLY)
+    return None
+
+
+def _held_bytes() -> int:
+    """Memory that the process has reserved for data; 0 where that is not told."""
+    if (file := _statm()) is None:
+        return 0
+    return int(os.pread(file, 200, 0).split()[5]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _warm_up() -> None:
+    """Load what would be loaded late: inside the sandbox only code can be read."""
+    sound = np.random.default_rng(0).uniform(-0.1, 0.1, (22_050, 2)).astype(np.float32)
+    file = io.BytesIO()
+    soundfile.write(file, np.hstack([sound, -sound]), 44_100, format="WAV", subtype="FLOAT")
+    data = file.getvalue()
+    with suppress(AudioError):
+        decode(data)
+    with_ffmpeg(data, _Forgetful(), nobody)
+    _held_bytes()
+
+
+class _Forgetful:
+    """A sink that keeps nothing."""
+
+    is_whole = False
+
+    def add(self, block: npt.NDArray[Any], rate_hz: int) -> None:
+        """Forget the block."""
+
+
+def main() -> None:
+    """Enter the sandbox, and serve."""
+    # Answers have a pipe of their own: a library that prints must not be taken for one.
+    pipe = os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    _warm_up()
+    protections = sandbox.enter()
+    os.dup2(nowhere, 2)  # nor may it write into the log of the server
+    os.close(nowhere)
+    _answer(pipe, Kind.READY, ", ".join(protections).encode())
+    serve(sys.stdin.buffer, pipe)
+
+
+if __name__ == "__main__":
+    main()
