@@ -40,7 +40,8 @@ def test_health(client: FlaskClient) -> None:
     response = client.get("/health")
     assert response.status_code == 200
     assert response.get_json() == {
-        "status": "ok", "models": installed_models(), "store": "ok", "stopping": False,
+        "status": "ok", "models": installed_models(), "store": "ok", "decoders": "ok",
+        "stopping": False,
     }  # fmt: skip
 
 

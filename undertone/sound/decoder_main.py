@@ -25,9 +25,10 @@ from undertone.sound.decoders import with_ffmpeg
 
 BYTES_PER_S = 4 * SAMPLE_RATE  # of decoded sound
 SPARE_BYTES = 512 * 2**20  # for what decoders need beside the sound; FFmpeg's blocks, for one
-# Limit of CPU time per file. Half an hour of 48 kHz stereo takes 3 to 8 s, whatever the codec.
+# Limit of CPU time per file. Half an hour of 48 kHz stereo takes 3 to 8 s, whatever the codec, and
+# may be decoded several times.
 CPU_BASE_S = 10.0
-CPU_S_PER_SOUND_S = 1 / 45
+CPU_S_PER_SOUND_S = 1 / 15
 CPU_S_PER_BYTE = 0.5 / 2**20
 
 

@@ -32,7 +32,7 @@ from undertone.sound.decoder_process import (
 )
 
 # A file that takes more is a long one. A clip of a minute takes some 0.1 s.
-BRIEF_CPU_S = 0.5
+BRIEF_CPU_S = 0.25
 BRIEF_S = 3.0
 START_LIMIT_S = 60.0  # for a process to import its libraries, on a busy machine
 BEGIN_LIMIT_S = 5.0  # for an idle process to begin with a file

@@ -25,8 +25,8 @@ ALLOWED_CALLS = """
     access brk clock_getres clock_gettime clock_nanosleep close dup dup2 dup3 exit exit_group
     faccessat faccessat2 fstat futex getcpu getcwd getdents64 getegid geteuid getgid getpid
     getppid getrandom getrlimit getrusage gettid gettimeofday getuid lseek lstat madvise mmap
-    mprotect mremap munmap nanosleep newfstatat poll ppoll pread64 preadv pselect6 read readlink
-    readlinkat readv recvfrom recvmsg restart_syscall rseq rt_sigaction rt_sigprocmask
+    mprotect mremap munmap nanosleep newfstatat poll ppoll pread64 preadv preadv2 pselect6 read
+    readlink readlinkat readv recvfrom recvmsg restart_syscall rseq rt_sigaction rt_sigprocmask
     rt_sigreturn sched_getaffinity sched_yield select sendto set_robust_list set_tid_address
     sigaltstack stat statx sysinfo time times uname write writev
 """.split()
