@@ -118,6 +118,7 @@ class _Forgetful:
     """A sink that keeps nothing."""
 
     is_whole = False
+    streams: list[int] = []
 
     def add(self, block: npt.NDArray[Any], rate_hz: int) -> None:
         """Forget the block."""
