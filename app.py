@@ -255,6 +255,13 @@ def serve(settings: Settings) -> None:
                 "control_socket_disable": True,  # it would lie in the home folder
                 "timeout": 120,
                 "graceful_timeout": 30,
+                # Headers of proxies are read by `access` alone, and only if there are any.
+                "forwarded_allow_ips": "",
+                "forwarder_headers": "",
+                "secure_scheme_headers": {},
+                "header_map": "drop",
+                "proxy_protocol": "off",
+                "sendfile": False,  # it waits without a limit
                 "reload": settings.debug,
                 "logconfig_dict": logs.configuration(settings.log_format, settings.debug),
                 "post_worker_init": _begin,
@@ -284,6 +291,7 @@ def serve(settings: Settings) -> None:
         print(warning, file=sys.stderr)
     if settings.processes > 1:
         metrics.share_between_processes(settings.data_dir)
+    logs.take_over_standard_error(settings.debug)
     Server().run()
 
 

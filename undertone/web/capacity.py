@@ -6,12 +6,15 @@ wait where nobody can see it.
 
 import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 from socket import SHUT_RD
 from typing import IO, Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, g, request
 
 from undertone.errors import Busy, TooSlow
 from undertone.settings import Settings
@@ -19,10 +22,8 @@ from undertone.settings import Settings
 # Threads of the server beside those that analyse or wait: for pages, lists, and saying no.
 SPARE_THREADS = 16
 SLOWEST_BYTES_PER_S = 16 * 1024
-# Of a body that was refused; a client that does not listen while it sends would see no answer.
-DISCARD_S = 10.0
-DISCARD_BYTES = 256 * 2**20
-CHUNK_BYTES = 2**16
+# A transfer is ended early, where threads are scarce, if it takes longer for its next 64 kB.
+STALLED_S = 1.0
 
 
 class Turns:
@@ -131,38 +132,88 @@ class Budget:
             self._left += n_bytes
 
 
-class Deadlines:
-    """When each connection must have said what it is about to say.
+@dataclass
+class _Transfer:
+    """Something a connection has to do in time: `end` is called when it has not."""
 
-    Whoever sends a byte now and then would otherwise hold a thread for ever: a read waits for each
-    byte anew. So somebody else looks after the time, and `sweep` ends the reading from outside.
+    due_s: float
+    since_s: float
+    end: Callable[[], object]
+
+
+class Deadlines:
+    """Time limits for connections that block a thread: reading a body, sending an answer.
+
+    A read waits anew for each byte, so a client that sends a byte now and then would hold its
+    thread for ever. Another thread calls `sweep`, which ends such transfers from outside.
     """
 
     def __init__(self) -> None:
         self.patience_s = 30.0  # for a request's head; for its body, and more as more of it comes
-        self._due_s: dict[Any, float] = {}
+        self._transfers: dict[Any, _Transfer] = {}
         self._lock = threading.Lock()
 
-    def set(self, socket: Any, within_s: float) -> None:
-        """Give a connection so much time from now."""
-        with self._lock:
-            self._due_s[socket] = time.monotonic() + within_s
+    def set(self, socket: Any, within_s: float, end: Callable[[], object] | None = None) -> None:
+        """Give a connection so much time from now.
 
-    def clear(self, socket: Any) -> None:
-        """It has said it, or is gone."""
-        with self._lock:
-            self._due_s.pop(socket, None)
-
-    def sweep(self) -> None:
-        """End the reading from those whose time is over; they can still be answered."""
+        Parameters
+        ----------
+        socket : socket.socket
+        within_s : float
+        end : callable, optional
+            What ends the transfer; by default its reading is ended, so that it can be answered.
+        """
         now_s = time.monotonic()
         with self._lock:
-            late = [socket for socket, due_s in self._due_s.items() if due_s < now_s]
-            for socket in late:
-                del self._due_s[socket]
-        for socket in late:
-            with suppress(OSError):
-                socket.shutdown(SHUT_RD)
+            how = end or getattr(socket, "end_reading", None) or partial(socket.shutdown, SHUT_RD)
+            self._transfers[socket] = _Transfer(now_s + within_s, now_s, how)
+
+    def touch(self, socket: Any) -> None:
+        """Note that a piece has been transferred, for `shed`; the deadline stays."""
+        if transfer := self._transfers.get(socket):
+            transfer.since_s = time.monotonic()
+
+    def clear(self, socket: Any) -> bool:
+        """Forget a connection whose transfer is over; return whether it was still in time."""
+        with self._lock:
+            return self._transfers.pop(socket, None) is not None
+
+    def sweep(self) -> None:
+        """End the transfers whose time is over."""
+        now_s = time.monotonic()
+        with self._lock:
+            late = [socket for socket, each in self._transfers.items() if each.due_s < now_s]
+        self._end(late)
+
+    def shed(self, n_most: int) -> None:
+        """End the transfers that stand still, to free threads for others.
+
+        The clients with the most transfers lose some first, and of these the slowest.
+
+        Parameters
+        ----------
+        n_most : int
+            How many to end.
+        """
+        now_s = time.monotonic()
+        with self._lock:
+            still = {s: t for s, t in self._transfers.items() if now_s - t.since_s > STALLED_S}
+        n_of = Counter(map(_address, still))
+        order = sorted(still, key=lambda s: (-n_of[_address(s)], still[s].since_s))
+        self._end(order[:n_most])
+
+    def _end(self, sockets: list[Any]) -> None:
+        for socket in sockets:
+            with self._lock:
+                transfer = self._transfers.pop(socket, None)
+            if transfer:
+                with suppress(OSError):
+                    transfer.end()
+
+
+def _address(socket: Any) -> str:
+    """Address of the client at the other end, where it is known."""
+    return str(getattr(socket, "address", ""))
 
 
 deadlines = Deadlines()  # of this process's connections, as its server has them
@@ -205,26 +256,13 @@ class Body:
         try:
             data = self._stream.read(size)
         finally:
-            deadlines.clear(self._socket)
-        if time.monotonic() - self._began_s > allowed_s:
+            in_time = deadlines.clear(self._socket) or not self._socket
+        if time.monotonic() - self._began_s > allowed_s or not in_time:
             raise TooSlow("The recording came too slowly, or stopped on the way. Send it again.")
         self._budget.take(len(data))
         self.n_held += len(data)
         self._n_read += len(data)
         return data
-
-    def discard(self) -> None:
-        """Read what is left and keep nothing, so that who is still sending gets the answer."""
-        if not self._socket:
-            return
-        deadlines.set(self._socket, DISCARD_S)
-        try:
-            with suppress(OSError):
-                for _ in range(DISCARD_BYTES // CHUNK_BYTES):
-                    if not self._stream.read(CHUNK_BYTES):
-                        break
-        finally:
-            deadlines.clear(self._socket)
 
     def let_go(self) -> None:
         """What was read is not in memory any more."""
@@ -243,12 +281,6 @@ def watch_bodies(app: Flask, settings: Settings) -> None:
         environ = request.environ
         g.body = Body(environ["wsgi.input"], budget, environ.get("gunicorn.socket"))
         environ["wsgi.input"] = g.body
-
-    @app.after_request
-    def end(response: Response) -> Response:
-        if response.status_code >= 400 and "body" in g:
-            response.call_on_close(g.body.discard)
-        return response
 
     @app.teardown_request
     def let_go(_error: BaseException | None) -> None:

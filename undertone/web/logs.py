@@ -1,21 +1,36 @@
 """What is logged, and how: one line for each request, plain or as JSON.
 
 The rule: a line never holds a file name, anything heard, a key or an address. So of a path only its
-pattern is told, of a client only the name of its key.
+pattern is told, of a client only the name of its key. The formatters here see every line, whoever
+writes it, and leave out arguments that other libraries log, and the messages of exceptions.
 """
 
 import json
 import logging
+import os
 import re
 import secrets
+import sys
+import threading
 import time
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any
 
 from flask import Flask, Response, g, has_request_context, request
 
 logger = logging.getLogger("undertone")
 _SANE_ID = re.compile(r"[\w.:/+=-]{1,64}", re.ASCII)
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
+# What the server itself says of its start and end has arguments worth reading.
+_OURS = ("undertone", "gunicorn.error", "celery")
+_in_request: ContextVar[bool] = ContextVar("in_request", default=False)
+WITHHELD = "(text withheld)"
 
 
 def follow_requests(app: Flask) -> None:
@@ -32,7 +47,7 @@ def follow_requests(app: Flask) -> None:
         response.headers["X-Request-ID"] = request_id()
         key = g.get("key")
         fields = {
-            "method": request.method,
+            "method": request.method if request.method in _METHODS else "other",
             "route": request.url_rule.rule if request.url_rule else None,
             "status": response.status_code,
             "code": g.get("error_code"),
@@ -67,7 +82,91 @@ def configuration(log_format: str, debug: bool) -> dict[str, Any]:
     }
 
 
-class PlainLines(logging.Formatter):
+@contextmanager
+def during_request() -> Iterator[None]:
+    """Mark what is logged in a block as being about a client's request, parsed or not."""
+    token = _in_request.set(True)
+    try:
+        yield
+    finally:
+        _in_request.reset(token)
+
+
+def take_over_standard_error(show_messages: bool = False) -> None:
+    """Log what Python would print by itself: warnings, and errors that nobody catches.
+
+    Parameters
+    ----------
+    show_messages : bool
+        Whether tracebacks end in the exception's message, for debugging.
+    """
+    _Lines.shows_messages = show_messages
+    logging.raiseExceptions = False  # it prints the arguments of a line that cannot be formatted
+
+    def in_thread(error: threading.ExceptHookArgs) -> None:
+        if error.exc_type is not SystemExit:
+            found = (error.exc_type, error.exc_value or error.exc_type(), error.exc_traceback)
+            logger.error("a thread ended by an error", exc_info=found)
+
+    def unraisable(error: Any) -> None:
+        found = (error.exc_type, error.exc_value or error.exc_type(), error.exc_traceback)
+        logger.error("an error that cannot be raised", exc_info=found)
+
+    def warn(_text: Any, category: Any, filename: str, lineno: int, *_: Any, **__: Any) -> None:
+        logger.warning("%s at %s:%d", category.__name__, filename, lineno)
+
+    threading.excepthook = in_thread
+    sys.unraisablehook = unraisable
+    warnings.showwarning = warn  # type: ignore[assignment]
+
+
+class _Lines(logging.Formatter):
+    """What both formats withhold."""
+
+    shows_messages = False
+
+    def message(self, record: logging.LogRecord) -> str:
+        """Text of a record; of other libraries' records without their arguments."""
+        name = record.name
+        if name == "undertone" or (name.startswith(_OURS) and not _in_request.get()):
+            return record.getMessage()
+        if record.args:
+            return str(record.msg)
+        # A text that was put together before it came here, perhaps from a request.
+        return WITHHELD if _in_request.get() or not isinstance(record.msg, str) else record.msg
+
+    def formatException(  # noqa: N802
+        self,
+        ei: tuple[type[BaseException], BaseException, TracebackType | None]
+        | tuple[None, None, None],
+    ) -> str:
+        """Traceback with the types of the errors; their messages may hold anything."""
+        if self.shows_messages or ei[1] is None:
+            return super().formatException(ei)
+        return "".join(_traceback(ei[1], set())).rstrip("\n")
+
+
+def _traceback(error: BaseException, seen: set[int]) -> Iterator[str]:
+    """Lines of a traceback without any message, errors that led to it first."""
+    seen.add(id(error))
+    earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if earlier is not None and id(earlier) not in seen:
+        yield from _traceback(earlier, seen)
+        yield "\nwhich led to:\n\n"
+    yield "Traceback (most recent call last):\n"
+    yield from traceback.format_tb(error.__traceback__)
+    kind = type(error)
+    yield f"{kind.__module__}.{kind.__qualname__}{_harmless(error)}\n"
+
+
+def _harmless(error: BaseException) -> str:
+    """What can be told of an error: what the system calls it, such as a full disk."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return f": [Errno {error.errno}] {os.strerror(error.errno)}"
+    return ""
+
+
+class PlainLines(_Lines):
     """Time, level, id of the request, message; and the traceback of an error."""
 
     def __init__(self) -> None:
@@ -75,12 +174,17 @@ class PlainLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One record as text."""
+        text = self.message(record)
+        shown = logging.makeLogRecord(
+            {**record.__dict__, "msg": text, "args": (), "exc_text": None}
+        )
         found = request_id()
-        record.request = f"[{found}] " if found else ""
-        return super().format(record)
+        shown.request = f"[{found}] " if found else ""
+        shown.stack_info = None
+        return super().format(shown)
 
 
-class JsonLines(logging.Formatter):
+class JsonLines(_Lines):
     """One JSON object a line: ``time``, ``level``, ``logger``, ``message``, and what there is of
     ``request_id``, ``method``, ``route``, ``status``, ``code``, ``duration_ms``, ``bytes``,
     ``key`` and ``error`` (a traceback).
@@ -92,7 +196,7 @@ class JsonLines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": self.message(record),
             "request_id": request_id() or None,
             **getattr(record, "fields", {}),
             "error": self.formatException(record.exc_info) if record.exc_info else None,
