@@ -53,6 +53,7 @@ from undertone.web import (
     job_views,
     languages,
     live,
+    live_sessions,
     logs,
     metrics,
     model_views,
@@ -124,7 +125,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     if decoders:
         decoders.aside = app.extensions["undertone.turns"].aside
     app.extensions["undertone.readiness"] = Readiness(analyzer.history, decoders)
-    app.extensions["undertone.live"] = live.LiveSessions(settings.live_sessions)
+    app.extensions["undertone.live"] = live_sessions.LiveSessions(settings.live_sessions)
     app.extensions["undertone.stopping"] = threading.Event()
     desk = app.extensions["undertone.jobs"] = open_desk(settings, analyzer)
     Retention(
@@ -204,7 +205,7 @@ JOB_PATIENCE_S = 15.0
 
 def _begin(worker: Any) -> None:
     """Let live sessions and jobs know of SIGTERM as soon as gunicorn does; load what is slow."""
-    sessions: live.LiveSessions = worker.wsgi.extensions["undertone.live"]
+    sessions: live_sessions.LiveSessions = worker.wsgi.extensions["undertone.live"]
     sessions.is_stopping = lambda: not worker.alive
     usual: Any = signal.getsignal(signal.SIGTERM)
 

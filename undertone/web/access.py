@@ -5,11 +5,14 @@ everybody are the files of the pages, which hold nothing of anybody's, and the h
 """
 
 import ipaddress
+import re
 import time
+from collections.abc import Iterable
 from contextlib import closing
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from flask import Flask, g, request
+from flask import Flask, current_app, g, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -26,6 +29,11 @@ from undertone.settings import Settings, variable
 from undertone.store.history import History
 from undertone.store.scope import EVERYTHING, NOTHING, Scope
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+# Segments of unreserved characters (RFC 3986), none of which is "." or "..".
+_PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+", re.ASCII)
 OPEN_ENDPOINTS = {"static", "server.health", "server.live", "server.ready"}
 METRICS_ENDPOINT = "metrics.show"  # counts of all keys together, so not for those of users
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -46,7 +54,8 @@ def guard(app: Flask, settings: Settings) -> None:
         ring.keys()
     if settings.proxies:
         n = settings.proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
+        checked = _checked_prefix(app.wsgi_app)
+        app.wsgi_app = ProxyFix(checked, x_for=n, x_proto=n, x_host=n, x_prefix=n)  # type: ignore[method-assign]
 
     @app.before_request
     def check_host() -> None:
@@ -91,6 +100,44 @@ def scope() -> Scope:
     """
     found: Scope = g.get("scope", NOTHING)
     return found
+
+
+def client() -> str:
+    """Whose request this is: the key's id, or the address where no keys are needed."""
+    key: Key | None = g.get("key")
+    return f"key {key.id}" if key else f"address {request.remote_addr}"
+
+
+def check_still_allowed() -> None:
+    """Return if the current request's key is still good, or none is needed.
+
+    Raises
+    ------
+    KeyNeeded
+        It has been revoked since.
+    RoleRefused
+        Its role has been changed to one that may not do this.
+    KeysUnusable
+        The file of keys cannot be read.
+    """
+    ring: KeyRing | None = current_app.extensions["undertone.keys"]
+    if ring is None:
+        return
+    found = next((known for known in ring.keys() if known.sha256 == g.key.sha256), None)
+    if found is None:
+        raise KeyNeeded("This key has been revoked. Whoever runs this server has others.")
+    _check_role(found.role, request.endpoint)
+
+
+def _checked_prefix(app: "WSGIApplication") -> "WSGIApplication":
+    """Ignore a prefix of the proxy's that is no plain path: ``//evil.example`` is a host."""
+
+    def checked(environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
+        prefix = environ.get("SCRIPT_NAME", "").removesuffix("/")
+        environ["SCRIPT_NAME"] = prefix if _PREFIX.fullmatch(prefix) else ""
+        return app(environ, start)
+
+    return checked
 
 
 def challenges() -> list[str]:
@@ -238,7 +285,7 @@ def _limit_rates(app: Flask, settings: Settings) -> None:
         return (found.limit if found else "") or settings.rate_limit
 
     Limiter(
-        lambda: f"key {found.id}" if (found := key()) else f"address {request.remote_addr}",
+        client,
         app=app,
         application_limits=[limit],
         application_limits_exempt_when=lambda: _is_open() or not limit(),

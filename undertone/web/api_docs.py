@@ -17,14 +17,15 @@ TAGS = ("Recordings", "Jobs", "Results", "History", "Server")  # in the order of
 @bp.get("/openapi.json")
 def openapi() -> Response:
     """Give the OpenAPI document."""
-    return jsonify(current_app.extensions["openapi"])
+    document = current_app.extensions["openapi"]
+    return jsonify({**document, "servers": [{"url": request.script_root or "/"}]})
 
 
 @bp.get("/docs")
 def show() -> str:
     """Show the OpenAPI document as a page."""
     document = current_app.extensions["openapi"]
-    calls = operations(document, request.host_url.rstrip("/"))
+    calls = operations(document, request.url_root.rstrip("/"))
     tags = [(tag, [call for call in calls if call.tag == tag]) for tag in TAGS]
     return render_template("docs.html", document=document, tags=tags)
 

@@ -136,7 +136,7 @@ def _tell(response: Response) -> Response:
         if request.args.get("lang") in languages():
             response.set_cookie(
                 COOKIE, language(), max_age=A_YEAR_S, samesite="Lax", httponly=True,
-                secure=request.is_secure,
+                secure=request.is_secure, path=request.script_root or "/",
             )  # fmt: skip
     return response
 

@@ -6,30 +6,30 @@ with its length.
 
 import json
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from threading import Semaphore
+from contextlib import suppress
 from time import monotonic
 from typing import Literal, NoReturn
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, current_app, render_template, request
+from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
 from pydantic import BaseModel, ValidationError
+from werkzeug.wrappers import Response as BaseResponse
 
 from undertone.emotions import DEFAULT_LABEL_SET, EMOTIONS, in_set
 from undertone.errors import (
     BadRequest,
     Busy,
     ForeignOrigin,
-    LiveIdle,
     ServerStopping,
     TooManyLiveSessions,
     UndertoneError,
     UpgradeRequired,
 )
 from undertone.recognition.ear import STEP_S, WINDOW_S, Ear, SampleFormat
+from undertone.web.access import check_still_allowed, client
 from undertone.web.capacity import Turns
-from undertone.web.request import analyzer, wished_model
+from undertone.web.live_sessions import LiveSessions, Pace, Place
+from undertone.web.request import analyzer, wants_html, wished_model
 from undertone.web.request_models import LabelSet
 from undertone.web.websocket import Closed, WebSocket
 
@@ -38,51 +38,13 @@ bp = Blueprint("live", __name__)
 
 HELLO_LIMIT_S = 10.0
 IDLE_LIMIT_S = 60.0
+CHECK_KEY_S = 1.0
 TURN_S = 1.0  # how soon a session sees that it has to end
 # Of sound that has come while an answer was worked out, no more than this is taken before the
 # next: who sends without end gets answers all the same.
 CATCH_UP_S = 60.0
 BUSY_LIMIT_S = 30.0  # without a turn: then the other side had better come back later
 CLOSE_CODES = {TooManyLiveSessions: 1013, Busy: 1013, ServerStopping: 1001}  # others: 1008
-
-
-class LiveSessions:
-    """Those that are going on, of which there may be only so many.
-
-    Parameters
-    ----------
-    limit : int
-        How many at a time.
-
-    Attributes
-    ----------
-    is_stopping : callable
-        Whether the server is about to end; who serves puts its own there.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.is_stopping: Callable[[], bool] = lambda: False
-        self._free = Semaphore(limit)
-
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """A session, for as long as the block lasts.
-
-        Raises
-        ------
-        TooManyLiveSessions
-            All are taken.
-        """
-        if not self._free.acquire(blocking=False):
-            raise TooManyLiveSessions(
-                f"All {self.limit} live sessions of this server are taken; "
-                "try again in a little while, or send a recording."
-            )
-        try:
-            yield
-        finally:
-            self._free.release()
 
 
 class Hello(BaseModel):
@@ -114,8 +76,10 @@ def page() -> str:
 
 
 @bp.get("/live")
-def explain() -> NoReturn:
-    """Say what this address is for."""
+def explain() -> BaseResponse:
+    """Say what this address is for; a browser is shown the page that uses it."""
+    if wants_html():
+        return redirect(url_for(".page"), 303)
     raise UpgradeRequired("This address is for WebSockets; see docs/live.md.")
 
 
@@ -132,8 +96,8 @@ def _converse(socket: WebSocket) -> None:
     """Listen if there is room, and end with the reason."""
     sessions: LiveSessions = current_app.extensions["undertone.live"]
     try:
-        with sessions.one():
-            _listen(socket, sessions)
+        with sessions.one(client()) as place:
+            _listen(socket, sessions, place)
     except Closed:
         socket.close(1000, "")
     except UndertoneError as error:
@@ -143,21 +107,28 @@ def _converse(socket: WebSocket) -> None:
         _end(socket, UndertoneError("Something went wrong here; please begin again."), 1011)
 
 
-def _listen(socket: WebSocket, sessions: LiveSessions) -> None:
+def _listen(socket: WebSocket, sessions: LiveSessions, place: Place) -> None:
     """Hold the conversation until the other side ends it."""
     turns: Turns = current_app.extensions["undertone.turns"]
     ear = _greet(socket)
-    heard_at_s = had_turn_at_s = monotonic()
+    pace = Pace(IDLE_LIMIT_S)
+    had_turn_at_s = checked_at_s = monotonic()
     while not sessions.is_stopping():
+        place.check()
+        if monotonic() - checked_at_s > CHECK_KEY_S:
+            check_still_allowed()
+            checked_at_s = monotonic()
         is_due = ear.unanswered_s >= STEP_S
         if not is_due:
             had_turn_at_s = monotonic()
+        began_s, before_s = monotonic(), ear.unanswered_s
         message = socket.receive(0.0 if is_due else TURN_S)
+        waited_s = monotonic() - began_s
         if isinstance(message, str):
             raise BadRequest("After the hello only sound is taken, in binary messages.")
         if message:
             ear.add(message)
-            heard_at_s = monotonic()
+        pace.note(waited_s, ear.unanswered_s - before_s)
         if is_due and (message is None or ear.unanswered_s > CATCH_UP_S):
             try:
                 with turns.taken(TURN_S):
@@ -169,8 +140,6 @@ def _listen(socket: WebSocket, sessions: LiveSessions) -> None:
                 had_turn_at_s = monotonic()
                 socket.send(json.dumps(answer))
         socket.keep_alive()
-        if monotonic() - heard_at_s > IDLE_LIMIT_S:
-            raise LiveIdle(f"No sound has come for {IDLE_LIMIT_S:g} s; connect again to go on.")
     raise ServerStopping("The server is being stopped; connect again in a little while.")
 
 
@@ -182,6 +151,7 @@ def _greet(socket: WebSocket) -> Ear:
     hello = _read(message)
     recognizer = analyzer().recognizer(hello.model)
     n_labels = hello.labels or DEFAULT_LABEL_SET
+    check_still_allowed()
     ear = Ear(recognizer, n_labels, hello.rate, hello.format)
     ready = {
         "type": "ready",

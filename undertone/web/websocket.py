@@ -19,6 +19,7 @@ from websockets.protocol import CLOSING, OPEN
 from websockets.server import ServerProtocol
 
 from undertone.errors import UpgradeRequired
+from undertone.web.capacity import deadlines
 
 MAX_MESSAGE_BYTES = 2**20
 PIECE_BYTES = 2**16
@@ -114,11 +115,13 @@ class WebSocket:
                 self._protocol.send_close(code, reason)
                 self._flush()
             # Ending a connection while something in it is unread takes back what was sent last.
+            deadlines.set(self._socket, FAREWELL_S)  # may be cut short where threads are scarce
             until_s = time.monotonic() + FAREWELL_S
             while self._protocol.state is CLOSING and not self._protocol.close_rcvd:
                 self._read(max(0.0, until_s - time.monotonic()))
                 if time.monotonic() > until_s:
                     break
+        deadlines.clear(self._socket)
 
     def _check_open(self) -> None:
         if self._protocol.state is not OPEN:
