@@ -5,7 +5,6 @@ stands behind ``python worker.py`` goes to Celery, such as ``--concurrency 4``;
 ``celery -A worker worker`` does the same.
 """
 
-import logging
 import logging.config
 import os
 import sys
@@ -25,7 +24,7 @@ from undertone.sound.audio import decode
 from undertone.sound.isolation import Decoders
 from undertone.store.data_folder import prepare_data_folder
 from undertone.store.history import check_database
-from undertone.web.logs import configuration
+from undertone.web.logs import configuration, take_over_standard_error
 
 _opening = threading.Lock()
 
@@ -48,7 +47,7 @@ def main(arguments: list[str]) -> None:
 
 def log_as_web_processes_do(**_: Any) -> None:
     """Log in the format of the settings, in which Celery has no say."""
-    logging.captureWarnings(True)
+    take_over_standard_error(settings.debug)
     logging.config.dictConfig(configuration(settings.log_format, settings.debug))
 
 

@@ -148,7 +148,7 @@ def _guarded(action: Callable[[], None]) -> None:
     try:
         action()
     except (StoreError, OperationalError) as error:
-        logger.error("Jobs wait: %s", error, exc_info=error)
+        logger.error("Jobs wait: %s", type(error).__name__, exc_info=error)
 
 
 class _Sweeper(bootsteps.StartStopStep):  # type: ignore[misc]
