@@ -63,7 +63,7 @@ def test_an_error_is_found_again_by_its_number(
         raise RuntimeError("why it failed")
 
     monkeypatch.setattr(app.extensions["undertone"], "analyse", fail)
-    caplog.handler.setFormatter(JsonLines())
+    monkeypatch.setattr(caplog.handler, "formatter", JsonLines())
     response = app.test_client().post("/upload", **upload(b"x"))
     (line,) = [json.loads(each) for each in caplog.text.splitlines()]
     assert line["request_id"] == response.headers["X-Request-ID"]

@@ -231,7 +231,7 @@ class TestLines:
             monkeypatch.setattr(module, name, getattr(module, name))
         import warnings
 
-        caplog.handler.setFormatter(PlainLines())
+        monkeypatch.setattr(caplog.handler, "formatter", PlainLines())
         with warnings.catch_warnings():
             warnings.simplefilter("always")
             take_over_standard_error()
