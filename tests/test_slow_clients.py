@@ -116,10 +116,13 @@ def test_requests_that_do_not_come(server: Server, said: bytes) -> None:
                 assert not answer
 
 
-def test_bodies_that_do_not_come(server: Server) -> None:
+@pytest.mark.parametrize(
+    "length", [b"Content-Length: 1000000\r\n\r\n--x", b"Transfer-Encoding: chunked\r\n\r\n9\r\n--x"]
+)
+def test_bodies_that_do_not_come(server: Server, length: bytes) -> None:
     head = (
         b"POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; "
-        b"boundary=x\r\nContent-Length: 1000000\r\n\r\n--x"
+        b"boundary=x\r\n" + length
     )
     with ExitStack() as stack:
         many = [stack.enter_context(open_connection(server)) for _ in range(N_CLIENTS)]

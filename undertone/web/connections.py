@@ -13,7 +13,7 @@ from typing import Any
 
 from gunicorn.http.errors import ParseException
 
-from undertone.errors import BadRequest
+from undertone.errors import BadRequest, TooSlow
 from undertone.web.capacity import SLOWEST_BYTES_PER_S, deadlines
 
 PIECE_BYTES = 2**16
@@ -129,6 +129,8 @@ class RequestBody:
         ------
         BadRequest
             The body's chunks are malformed or end early.
+        TooSlow
+            The server has ended reading, since nothing came for too long.
         """
         if self._awaits_continue:
             self._awaits_continue = False
@@ -147,6 +149,10 @@ class RequestBody:
         try:
             piece: bytes = self._stream.read(size)
         except (ParseException, OSError):
+            if self._connection.is_deaf:
+                raise TooSlow(
+                    "The request came too slowly, or stopped on the way. Send it again."
+                ) from None
             raise BadRequest(
                 "The request's body is cut off, or its chunks are malformed. Send it again."
             ) from None
