@@ -24,8 +24,8 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from emotion_recognizer import EmotionRecognizer
 from undertone.drawing import sheets
-from undertone.drawing.charts import PICTURES
-from undertone.drawing.pictures import Pictures
+from undertone.drawing.charts import PAGE_PICTURES
+from undertone.drawing.pictures import Pictures, draw_for_page
 from undertone.drawing.profile_words import describe
 from undertone.drawing.timeline_drawing import lanes
 from undertone.emotions import EMOTIONS
@@ -72,6 +72,7 @@ from undertone.web.request import (
     InMemoryRequest,
     analyse_page_form,
     analyzer,
+    embedded,
     recording_url,
     wants_html,
     wished_model,
@@ -121,6 +122,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.extensions["undertone"] = analyzer
     app.extensions["undertone.pictures"] = Pictures()
+    app.extensions["undertone.page_pictures"] = Pictures(draw=draw_for_page)
     app.extensions["undertone.turns"] = capacity.Turns(settings.threads, settings.waiting)
     if decoders:
         decoders.aside = app.extensions["undertone.turns"].aside
@@ -144,7 +146,8 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def _register_pages(app: Flask) -> None:
     app.jinja_env.globals["EMOTIONS"] = EMOTIONS
-    app.jinja_env.globals["PICTURES"] = PICTURES
+    app.jinja_env.globals["PAGE_PICTURES"] = PAGE_PICTURES
+    app.jinja_env.globals["embedded"] = embedded
 
     @app.get("/")
     def index() -> str:

@@ -3,6 +3,7 @@ import io
 import sys
 from dataclasses import replace
 from itertools import pairwise
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 from tests import samples, sounds
 from undertone.drawing import charts, time_charts
 from undertone.drawing.sheets import Box, text_width
+from undertone.drawing.svg_sheet import DARK, LIGHT, THEMES, Theme, _inverse
 from undertone.drawing.words import Words
 from undertone.emotions import EMOTIONS
 from undertone.errors import PictureUnavailable, UnknownPicture
@@ -190,3 +192,74 @@ def test_data_url() -> None:
 def test_pyplot_stays_out(analysis: Analysis) -> None:
     charts.picture(analysis, "overview")
     assert "matplotlib.pyplot" not in sys.modules or "seaborn" in sys.modules
+
+
+class TestPagePictures:
+    """Charts of the result page, as SVG."""
+
+    @pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
+    @pytest.mark.parametrize("language", languages())
+    @pytest.mark.parametrize("kind", charts.PAGE_PICTURES)
+    def test_it_has_its_size_and_no_background(
+        self, analysis: Analysis, kind: str, language: str, theme: Theme
+    ) -> None:
+        svg = charts.page_picture(analysis, kind, theme, words(language))
+        described = charts.PAGE_PICTURES[kind]
+        root = ElementTree.fromstring(svg)
+        assert root.get("viewBox") == f"0 0 {described.width} {described.height}"
+        assert b"#ffffff" not in svg
+        assert svg == charts.page_picture(analysis, kind, theme, words(language))
+
+    @pytest.mark.parametrize("kind", ["bars", "pie"])
+    def test_each_theme_has_its_colours(self, analysis: Analysis, kind: str) -> None:
+        light, dark = (charts.page_picture(analysis, kind, t).decode() for t in (LIGHT, DARK))
+        for name in ("sad", "angry", "happy"):
+            emotion = EMOTIONS[name]
+            assert emotion.colour.lower() in light and emotion.colour_on_dark.lower() in dark
+            assert emotion.colour.lower() not in dark
+
+    def test_silence_has_the_lightness_of_the_page(self, analysis: Analysis) -> None:
+        pixels = np.array([[[255, 255, 255], [7, 9, 15], [213, 94, 0]]], np.uint8)
+        white, ink, red = _inverse(pixels)[0].tolist()
+        assert white == [0, 0, 0]
+        assert min(ink) > 230
+        assert red[0] > red[1] > red[2]  # the hue stays
+
+    @pytest.mark.parametrize("language", languages())
+    @pytest.mark.parametrize("label", EMOTIONS)
+    def test_no_word_leaves_the_picture_or_lies_on_the_ring(
+        self, analysis: Analysis, label: str, language: str
+    ) -> None:
+        rest = [name for name in EMOTIONS if name != label]
+        shares = {label: 0.44, **dict.fromkeys(rest, 0.08)}
+        surest = replace(analysis, prediction=Prediction(label, 0.44, shares, "m", False))
+        for kind in ("bars", "pie"):
+            described = charts.PAGE_PICTURES[kind]
+            written = Written()
+            described.draw(written, surest, words(language))
+            for left, right in written.spans:
+                assert 0 <= left and right <= described.width, (kind, label)
+            assert not written.rings or all(
+                right - left <= 2 * inner for inner in written.rings for left, right in written.bold
+            )
+
+
+class Written:
+    """A sheet that remembers where words are, and the inner radii of rings."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[float, float]] = []
+        self.bold: list[tuple[float, float]] = []
+        self.rings: list[float] = []
+
+    def boxes(self, *_: object) -> None:
+        """Nothing."""
+
+    def slices(self, _centre: object, radii: tuple[float, float], *_: object) -> None:
+        self.rings.append(radii[0])
+
+    def text(self, x: float, _y: float, text: str, *, anchor: str = "start", bold: bool = False,
+             colour: str = "") -> None:  # fmt: skip
+        width = text_width(text, bold)
+        left = x - {"start": 0, "middle": 0.5, "end": 1}[anchor] * width
+        (self.bold if bold else self.spans).append((left, left + width))

@@ -1,8 +1,11 @@
+import re
+
 import numpy as np
 import pytest
 
 from undertone.emotions import EMOTIONS, label_set, merging, read_as
 from undertone.prediction import Prediction
+from undertone.settings import ROOT
 
 EIGHT = dict(zip(EMOTIONS, (0.05, 0.05, 0.1, 0.2, 0.1, 0.15, 0.1, 0.25), strict=True))
 
@@ -47,8 +50,42 @@ def test_the_order_is_the_models_not_the_tables() -> None:
     assert list(read(reversed_order, 7)) == [name for name in reversed_order if name != "calm"]
 
 
-def test_colours_are_all_different() -> None:
-    assert len({emotion.colour for emotion in EMOTIONS.values()}) == len(EMOTIONS)
+def contrast(colour: str, background: str) -> float:
+    """Contrast of WCAG 2.2, from 1 to 21."""
+    levels = []
+    for each in (colour, background):
+        channels = np.array([int(each[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+        linear = np.where(
+            channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4
+        )
+        levels.append(float(linear @ (0.2126, 0.7152, 0.0722)))
+    return (max(levels) + 0.05) / (min(levels) + 0.05)
+
+
+@pytest.mark.parametrize("name", EMOTIONS)
+def test_every_colour_stands_out_from_the_pages(name: str) -> None:
+    emotion = EMOTIONS[name]
+    css = (ROOT / "static" / "base.css").read_text()
+    light, dark = (re.findall(rf"--{ground}: (#\w{{6}})", css) for ground in ("paper", "card"))
+    (paper, dark_paper), (card, dark_card) = light, dark
+    panels = re.findall(r"--panel: (#\w{6})", css)
+    for ground in (paper, card):
+        assert contrast(emotion.colour, ground) >= 3
+    for ground in (dark_paper, dark_card, *panels):
+        assert contrast(emotion.colour_on_dark, ground) >= 3
+
+
+def test_the_style_sheet_has_the_same_colours() -> None:
+    css = (ROOT / "static" / "emotions.css").read_text()
+    rules = re.findall(r"\.emotion-(\w+) { fill: (#\w+); }", css)
+    emotions = EMOTIONS.values()
+    expected = [(emotion.name, emotion.colour) for emotion in emotions]
+    assert rules == expected + [(emotion.name, emotion.colour_on_dark) for emotion in emotions]
+
+
+@pytest.mark.parametrize("field", ["colour", "colour_on_dark"])
+def test_colours_are_all_different(field: str) -> None:
+    assert len({getattr(emotion, field) for emotion in EMOTIONS.values()}) == len(EMOTIONS)
 
 
 @pytest.mark.parametrize(

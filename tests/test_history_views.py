@@ -275,9 +275,9 @@ class TestPage:
         history.add(analysis(1, segments=sad, label="sad"))
         history.add(analysis(2, segments=(), label="sad"))
         html = page(client)
-        colours = re.findall(r'<rect x="0" width="60" height="1" fill="(#\w+)"', html)
-        assert colours == ["#E69F00"]  # what its windows say, happy
-        assert '<rect width="60" height="1" fill="#0072B2"/>' in html  # the short one's own, sad
+        colours = re.findall(r'<rect x="0" width="60" height="1" class="([\w-]+)"', html)
+        assert colours == ["emotion-happy"]  # what its windows say
+        assert '<rect width="60" height="1" class="emotion-sad"/>' in html  # the short one's own
 
     def test_what_was_asked_for_stays_in_the_form(
         self, client: FlaskClient, history: History

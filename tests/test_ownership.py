@@ -46,6 +46,7 @@ RESULT_READING = {
     ("GET", "/results/<analysis_id>.json"): 200,
     ("GET", "/results/<analysis_id>.csv"): 200,
     ("GET", "/results/<analysis_id>/pictures/<kind>.png"): 200,
+    ("GET", "/results/<analysis_id>/pictures/<kind>-<theme>.svg"): 200,
     ("GET", "/visualizations/<analysis_id>.png"): 200,
     ("GET", "/static/visualizations/<analysis_id>.png"): 200,
     ("GET", "/download-report/<filename>"): 200,
@@ -76,7 +77,11 @@ Route = tuple[str, str]
 
 def path_of(rule: str, owner: str, n: int = 0, job: str = "done") -> str:
     """The address of something that somebody owns."""
-    path = rule.replace("<analysis_id>", f"{owner}-{n}").replace("<kind>", "bars")
+    path = (
+        rule.replace("<analysis_id>", f"{owner}-{n}")
+        .replace("<kind>", "bars")
+        .replace("<theme>", "dark")
+    )
     path = path.replace("<filename>", f"{owner}-{n}").replace("<job_id>", f"{owner}-{job}")
     if rule == "/compare":
         path += f"?id={owner}-0&id={owner}-1"

@@ -1,5 +1,6 @@
 """The HTML pages, as a client without JavaScript sees them."""
 
+import base64
 import re
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from flask.testing import FlaskClient
 from tests import samples, sounds
 from tests.conftest import upload, wav
 from tests.test_error_shape import BROWSER
+from undertone.drawing.svg_sheet import THEMES
 from undertone.prediction import Segment
 
 PAGES = ["/", "/nothing", "/docs"]
@@ -22,11 +24,14 @@ def test_upload_without_javascript(client: FlaskClient, voice_wav: bytes) -> Non
     assert page.status_code == 200
     html = page.get_data(as_text=True)
     assert "ałb.wav" in html
-    pictures = re.findall(r'<img src="(/results/[^"]+)"', html)
-    kinds = [f"{kind}.png?lang=en" for kind in ("bars", "pie", "spectrogram", "mfcc")]
-    assert [url.rsplit("/", 1)[1] for url in pictures] == kinds
+    embedded = re.findall(r'(?:src|srcset)="data:image/svg\+xml;base64,([^"]+)"', html)
+    assert len(embedded) == 4  # bars and ring, for the dark and the light page
+    assert all(base64.b64decode(svg).lstrip().startswith(b"<?xml") for svg in embedded)
+    pictures = re.findall(r'(?:src|srcset)="(/results/[^"]+)"', html)
+    names = [f"{kind}-{theme}.svg?lang=en" for kind in ("spectrogram", "mfcc") for theme in THEMES]
+    assert sorted(url.rsplit("/", 1)[1] for url in pictures) == sorted(names)
     for url in pictures:
-        assert client.get(url).mimetype == "image/png"
+        assert client.get(url).mimetype == "image/svg+xml"
     report = re.search(r'href="(/download-report/[^"]+)"', html)[1]
     assert client.get(report).mimetype == "application/pdf"
 

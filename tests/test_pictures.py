@@ -160,7 +160,9 @@ def test_a_page_shows_pictures_in_its_own_language(client: FlaskClient, voice_wa
     page = stored(client, voice_wav).removesuffix("/pictures")
     for language in ("de", "en"):
         html = client.get(f"{page}?lang={language}", headers=BROWSER).get_data(as_text=True)
-        addresses = re.findall(r'(?:src|href)="([^"]*(?:pictures/|download-report)[^"]*)"', html)
+        addresses = re.findall(
+            r'(?:src|srcset|href)="([^"]*(?:pictures/|download-report)[^"]*)"', html
+        )
         assert len(addresses) == 5
         assert all(address.endswith(f"?lang={language}") for address in addresses)
 

@@ -28,8 +28,11 @@ class Emotion:
     title : str
         The name as it is shown, in English.
     colour : str
-        ``#rrggbb``; the set stays distinguishable with the common colour-vision deficiencies
-        (Okabe & Ito 2008, with grey for neutral and olive for calm).
+        ``#rrggbb`` on white and on the light page, with a contrast of 3:1 or more.
+    colour_on_dark : str
+        The same on the dark page and on the panel. Both sets stay distinguishable with the common
+        colour-vision deficiencies (after Okabe & Ito 2008, with grey for neutral and olive for
+        calm).
     meaning : str
         One sentence on what is typically heard, for a non-expert.
     valence : float
@@ -41,6 +44,7 @@ class Emotion:
     name: str
     title: str
     colour: str
+    colour_on_dark: str
     meaning: str
     valence: float
 
@@ -48,30 +52,63 @@ class Emotion:
 EMOTIONS: Mapping[str, Emotion] = {
     emotion.name: emotion
     for emotion in (
-        Emotion("angry", _("Angry"), "#D55E00", _("Loud, tense and hard-edged, often fast."), -0.7),
+        Emotion(
+            "angry",
+            _("Angry"),
+            "#A63C00",
+            "#D55E00",
+            _("Loud, tense and hard-edged, often fast."),
+            -0.7,
+        ),
         Emotion(
             "disgust",
             _("Disgust"),
+            "#008A58",
             "#009E73",
             _("Drawn out and low, as if pushing something away."),
             -0.6,
         ),
-        Emotion("fear", _("Fear"), "#CC79A7", _("High, breathy and unsteady, often fast."), -0.6),
+        Emotion(
+            "fear",
+            _("Fear"),
+            "#C4559A",
+            "#CC79A7",
+            _("High, breathy and unsteady, often fast."),
+            -0.6,
+        ),
         Emotion(
             "happy",
             _("Happy"),
+            "#A37F00",
             "#E69F00",
             _("Bright and lively, with a pitch that moves a lot."),
             0.9,
         ),
-        Emotion("neutral", _("Neutral"), "#7A7A7A", _("Even in pitch, loudness and pace."), 0.0),
         Emotion(
-            "sad", _("Sad"), "#0072B2", _("Quiet, slow and falling, with little energy."), -0.8
+            "neutral",
+            _("Neutral"),
+            "#686868",
+            "#7A7A7A",
+            _("Even in pitch, loudness and pace."),
+            0.0,
         ),
         Emotion(
-            "surprise", _("Surprise"), "#56B4E9", _("A sudden high pitch that rises steeply."), 0.2
+            "sad",
+            _("Sad"),
+            "#003E74",
+            "#0072B2",
+            _("Quiet, slow and falling, with little energy."),
+            -0.8,
         ),
-        Emotion("calm", _("Calm"), "#8A8A00", _("Soft, slow and relaxed."), 0.5),
+        Emotion(
+            "surprise",
+            _("Surprise"),
+            "#1A85DB",
+            "#56B4E9",
+            _("A sudden high pitch that rises steeply."),
+            0.2,
+        ),
+        Emotion("calm", _("Calm"), "#414400", "#8A8A00", _("Soft, slow and relaxed."), 0.5),
     )
 }
 

@@ -25,6 +25,7 @@ from undertone.web.api_docs import Operation, operations
 # Of answers that are no JSON: where the examples put them, and how they begin.
 SAVED = {
     "image/png": ("picture.png", b"\x89PNG"),
+    "image/svg+xml": ("picture.svg", b"<?xml"),
     "application/pdf": ("report.pdf", b"%PDF"),
     "application/zip": ("reports.zip", b"PK"),
     "text/csv": ("list.csv", "\ufeff".encode()),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from undertone.drawing.sheets import TEXT_PX, Box, PngSheet, Sheet, text_width
+from undertone.drawing.svg_sheet import SvgSheet, Theme
 from undertone.drawing.time_charts import draw_mfcc, draw_spectrogram, draw_timeline, draw_waveform
 from undertone.drawing.words import ENGLISH, Words
 from undertone.emotions import EMOTIONS
@@ -14,7 +15,7 @@ from undertone.errors import UnknownPicture
 from undertone.prediction import Analysis, percent
 
 # A change of what is drawn raises it: pictures that browsers keep are then fetched anew.
-DRAWING_VERSION = 3
+DRAWING_VERSION = 4
 
 Draw = Callable[[Sheet, Box, Analysis, Words], None]
 ROOM_PX = 81  # on either side of a ring, for names
@@ -77,13 +78,16 @@ def draw_ring(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -> None:
     x, radius = _between_names(left, width, [(name, across) for name, across, _ in named])
     y = bottom + height / 2
     label, share = words.emotion(ranked[0][0]), percent(ranked[0][1])
-    inner = max(0.58 * radius, text_width(label, bold=True) / 2 + 8)
+    inner = min(max(0.58 * radius, text_width(label, bold=True) / 2 + 8), 0.85 * radius)
     colours = [EMOTIONS[name].colour for name, _ in ranked]
-    sheet.slices((x, y), (min(inner, 0.85 * radius), radius), edges.tolist(), colours)
+    sheet.slices((x, y), (inner, radius), edges.tolist(), colours)
     for name, across, up in named:
         anchor = "start" if across > 0.1 else "end" if across < -0.1 else "middle"
         place = (x + (radius + GAP_PX) * across, y + (radius + 12) * up - 5.5)
         sheet.text(*place, name, anchor=anchor)
+    if text_width(label, bold=True) > 2 * inner - 8:  # its name stands beside it
+        sheet.text(x, y - 0.35 * TEXT_PX, share, anchor="middle", bold=True)
+        return
     sheet.text(x, y + 0.15 * TEXT_PX, label, anchor="middle", bold=True)
     sheet.text(x, y - 1.1 * TEXT_PX, share, anchor="middle")
 
@@ -141,6 +145,41 @@ PICTURES: Mapping[str, Picture] = {
 }
 
 
+# On the page: narrow enough for their words to be 14 CSS pixels high on a phone.
+PAGE_PICTURES: Mapping[str, Picture] = {
+    "bars": Picture(300, 272, ((draw_bars, (84, 6, 214, 260)),)),
+    "pie": Picture(300, 272, ((draw_ring, (ROOM_PX + 4, 50, 130, 172)),)),
+    "spectrogram": Picture(300, 300, ((draw_spectrogram, (66, 32, 230, 216)),)),
+    "mfcc": Picture(300, 300, ((draw_mfcc, (66, 32, 230, 216)),)),
+}
+
+
+def page_picture(analysis: Analysis, kind: str, theme: Theme, words: Words = ENGLISH) -> bytes:
+    """Draw a chart for the page as SVG.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    kind : str
+        One of `PAGE_PICTURES`.
+    theme : Theme
+        Colours of the page that it is shown on.
+    words : Words, optional
+        Its language.
+
+    Raises
+    ------
+    UnknownPicture
+        There is no such kind.
+    PictureUnavailable
+        The analysis is too old to hold what the picture shows.
+    """
+    described = describe(kind, PAGE_PICTURES)
+    sheet = SvgSheet(described.width, described.height, theme)
+    described.draw(sheet, analysis, words)
+    return sheet.svg()
+
+
 def picture(analysis: Analysis, kind: str, words: Words = ENGLISH) -> bytes:
     """PNG of an analysis, with twice the pixels of the size it is shown at.
 
@@ -165,8 +204,8 @@ def picture(analysis: Analysis, kind: str, words: Words = ENGLISH) -> bytes:
     return sheet.png()
 
 
-def describe(kind: str) -> Picture:
-    """The entry of `PICTURES`.
+def describe(kind: str, pictures: Mapping[str, Picture] = PICTURES) -> Picture:
+    """The entry of `PICTURES`, or of other pictures.
 
     Raises
     ------
@@ -174,12 +213,12 @@ def describe(kind: str) -> Picture:
         There is no such kind.
     """
     try:
-        return PICTURES[kind]
+        return pictures[kind]
     except KeyError:
-        known = ", ".join(PICTURES)
+        known = ", ".join(pictures)
         raise UnknownPicture(f"There is no picture {kind[:40]!r}; there are {known}.") from None
 
 
-def data_url(png: bytes) -> str:
+def data_url(picture: bytes, mimetype: str = "image/png") -> str:
     """A picture as a URL that holds it."""
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+    return f"data:{mimetype};base64," + base64.b64encode(picture).decode("ascii")

@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from threading import Lock
 
 from undertone.drawing import charts
+from undertone.drawing.svg_sheet import THEMES
 from undertone.drawing.words import ENGLISH, Words
 from undertone.prediction import Analysis
 
@@ -78,3 +79,9 @@ class Pictures:
         while self._n_bytes > self._max_bytes:
             _, oldest = self._kept.popitem(last=False)
             self._n_bytes -= len(oldest)
+
+
+def draw_for_page(analysis: Analysis, kind: str, words: Words) -> bytes:
+    """SVG of a kind and a theme, such as ``"bars dark"``; see `charts.page_picture`."""
+    kind, _, theme = kind.partition(" ")
+    return charts.page_picture(analysis, kind, THEMES[theme], words)

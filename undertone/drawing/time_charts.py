@@ -16,6 +16,7 @@ from undertone.sound.spectrogram import RANGE_DB, band_of, levels_of, mfcc
 
 # At most this many steps on the axis, of one of these lengths: (unit, its seconds, steps in it).
 MAX_STEPS = 6
+STEP_PX = 58  # no closer together, or their labels would touch
 STEPS = (
     ("s", 1, (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30)),
     ("min", 60, (1, 2, 5, 10, 15, 30)),
@@ -98,7 +99,7 @@ def draw_spectrogram(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -
     rows = [(band_of(hz) / spectrogram.n_mels, hz) for hz in SPECTROGRAM_HZ]
     names = ((row, f"{hz} Hz" if hz < 1000 else f"{hz // 1000} kHz") for row, hz in rows)
     _vertical_axis(sheet, box, names)
-    _title(sheet, box, words.translate("Mel spectrogram"), LOW_PX)
+    _title(sheet, box, words.translate("Mel spectrogram"), _over_scale_px(box))
     _scale(sheet, box, INKS, f"−{RANGE_DB:.0f} dB", "0 dB")
 
 
@@ -116,7 +117,7 @@ def draw_mfcc(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -> None:
     _time_image(sheet, box, _ramp(SIDES)[levels], analysis, spectrogram, words)
     numbers = ((n, words.translate("no. %(number)s", number=n)) for n in range(0, N_MFCC, 4))
     _vertical_axis(sheet, box, (((n + 0.5) / N_MFCC, name) for n, name in numbers))
-    _title(sheet, box, words.translate("MFCC"), LOW_PX)
+    _title(sheet, box, words.translate("MFCC"), _over_scale_px(box))
     most, unit = words.number(MFCC_RANGE_SD, 1), words.translate("SD")
     _scale(sheet, box, SIDES, f"−{most} {unit}", f"+{most}")
 
@@ -145,8 +146,9 @@ def _time_axis(sheet: Sheet, box: Box, duration_s: float, words: Words) -> None:
     """At most seven round times under a chart, from 0 on."""
     left, bottom, width, _ = box
     choices = [(step * unit_s, unit, unit_s) for unit, unit_s, steps in STEPS for step in steps]
+    max_steps = min(MAX_STEPS, int(width / STEP_PX))
     step_s, unit, unit_s = next(
-        (choice for choice in choices if duration_s <= MAX_STEPS * choice[0]), choices[-1]
+        (choice for choice in choices if duration_s <= max_steps * choice[0]), choices[-1]
     )
     times_s = np.arange(0, duration_s * (1 + 1e-6), step_s)
     places = left + width * times_s / duration_s
@@ -165,6 +167,11 @@ def _vertical_axis(sheet: Sheet, box: Box, labels: Iterable[tuple[float, str]]) 
     for share, label in labels:
         y = bottom + share * height - 5.5
         sheet.text(left - 8, y, label, anchor="end", colour=QUIET)
+
+
+def _over_scale_px(box: Box) -> float:
+    """Where a title is: beside the scale of colours, or over it where there is no room."""
+    return LOW_PX if box[2] > 400 else LOW_PX + 24
 
 
 def _title(sheet: Sheet, box: Box, title: str, up_px: float = LEGEND_PX + LOW_PX) -> None:

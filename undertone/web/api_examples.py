@@ -6,6 +6,7 @@ from typing import Any
 
 _FILE_NAMES = {
     "image/png": "picture.png",
+    "image/svg+xml": "picture.svg",
     "application/pdf": "report.pdf",
     "application/zip": "reports.zip",
     "text/csv": "list.csv",

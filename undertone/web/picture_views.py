@@ -2,7 +2,9 @@
 
 from flask import Blueprint, Response, request
 
-from undertone.drawing.charts import DRAWING_VERSION, PICTURES, describe
+from undertone.drawing import charts
+from undertone.drawing.charts import DRAWING_VERSION, PAGE_PICTURES, PICTURES, describe
+from undertone.drawing.svg_sheet import THEMES
 from undertone.errors import (
     AnalysisNotFound,
     BadRequest,
@@ -12,7 +14,7 @@ from undertone.errors import (
 )
 from undertone.web.languages import asked_words
 from undertone.web.openapi import Answers, spec
-from undertone.web.request import analyzer, picture
+from undertone.web.request import analyzer, page_svg, picture
 from undertone.web.request_models import LanguageChoice
 
 bp = Blueprint("pictures", __name__)
@@ -40,6 +42,26 @@ def show(analysis_id: str, kind: str) -> Response:
         response = Response(picture(analysis, kind), mimetype="image/png")
     response.set_etag(tag)
     return response
+
+
+@bp.get("/results/<analysis_id>/pictures/<kind>-<theme>.svg")
+@spec.validate(
+    query=LanguageChoice,
+    resp=Answers("image/svg+xml", *ERRORS),
+    path_parameter_descriptions={
+        "kind": f"One of {', '.join(PAGE_PICTURES)}.",
+        "theme": f"One of {', '.join(THEMES)}.",
+    },
+    tags=["Results"],
+    operation_id="page_picture",
+)
+def page_picture(analysis_id: str, kind: str, theme: str) -> Response:
+    """A chart of the result page as SVG, for the light or the dark page."""
+    charts.describe(kind, PAGE_PICTURES)
+    if theme not in THEMES:
+        raise UnknownPicture(f"There is no theme {theme[:40]!r}; there are {', '.join(THEMES)}.")
+    svg = page_svg(analyzer().history.get(analysis_id), kind, theme, asked_words())
+    return Response(svg, mimetype="image/svg+xml")
 
 
 @bp.get("/visualizations/<analysis_id>.png")

@@ -17,7 +17,9 @@ from spectree.utils import get_multidict_items
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from undertone.analysis import Analyzer
+from undertone.drawing import charts
 from undertone.drawing.pictures import Pictures
+from undertone.drawing.words import Words
 from undertone.emotions import DEFAULT_LABEL_SET
 from undertone.errors import FileTooLarge, ModelNotInstalled, NotJson
 from undertone.prediction import Analysis
@@ -25,7 +27,7 @@ from undertone.web import access
 from undertone.web.capacity import Turns
 from undertone.web.form_body import FormLimits, FormParser
 from undertone.web.json_body import read_json
-from undertone.web.languages import asked_words
+from undertone.web.languages import asked_words, page_words
 from undertone.web.openapi import refusal
 from undertone.web.request_models import Choice, FileForm, LabelChoice, Recorded
 
@@ -102,6 +104,27 @@ def picture(analysis: Analysis, kind: str) -> bytes:
     """
     pictures: Pictures = current_app.extensions["undertone.pictures"]
     return pictures.get(analysis, kind, asked_words())
+
+
+def page_svg(analysis: Analysis, kind: str, theme: str, words: Words) -> bytes:
+    """SVG of an analysis for the page; see `charts.page_picture`.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    kind : str
+        One of `charts.PAGE_PICTURES`.
+    theme : {"light", "dark"}
+    words : Words
+        Its language.
+    """
+    drawn: Pictures = current_app.extensions["undertone.page_pictures"]
+    return drawn.get(analysis, f"{kind} {theme}", words)
+
+
+def embedded(analysis: Analysis, kind: str, theme: str) -> str:
+    """Data URL of the same, in the language of the page."""
+    return charts.data_url(page_svg(analysis, kind, theme, page_words()), "image/svg+xml")
 
 
 def analyse(
