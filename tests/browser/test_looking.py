@@ -1,5 +1,6 @@
 """Moving about and looking: history of the browser, phones, dark mode, odd names."""
 
+import base64
 import re
 
 import pytest
@@ -58,3 +59,34 @@ def test_nothing_at_an_address(open_page):
     expect(page.get_by_role("heading", level=1)).to_have_text("Not found")
     page.get_by_role("link", name="Analyse a recording").click()
     expect(page.get_by_text("Choose a recording")).to_be_visible()
+
+
+TEXT_PX = 16  # in the picture's own coordinates
+READABLE_PX = 14
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 360, 390, 430])
+def test_charts_suit_the_screen_and_the_theme(open_page, scheme, width):
+    page = open_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page.set_input_files("#file", wav_file(sounds.voice(2.0)))
+    submit(page)
+    expect_result(page)
+    for summary in page.locator("details.more:has(picture) summary").all():
+        summary.click()
+    pictures = page.locator("picture img")
+    assert pictures.count() == 4
+    for picture in pictures.all():
+        picture.scroll_into_view_if_needed()
+        expect(picture).to_have_js_property("complete", True)
+        source = picture.evaluate("i => i.currentSrc")
+        svg = (
+            picture.evaluate("i => fetch(i.currentSrc).then((r) => r.text())")
+            if ("/pictures/" in source)
+            else base64.b64decode(source.partition(",")[2]).decode()
+        )
+        drawn_px = float(re.search(r'viewBox="0 0 ([\d.]+)', svg)[1])
+        shown = picture.evaluate("i => i.getBoundingClientRect().width")
+        assert TEXT_PX * shown / drawn_px >= READABLE_PX
+        ink = "#eef0ed" if scheme == "dark" else "#161b26"
+        assert ink in svg

@@ -147,10 +147,10 @@ PICTURES: Mapping[str, Picture] = {
 
 # On the page: narrow enough for their words to be 14 CSS pixels high on a phone.
 PAGE_PICTURES: Mapping[str, Picture] = {
-    "bars": Picture(300, 272, ((draw_bars, (84, 6, 214, 260)),)),
-    "pie": Picture(300, 272, ((draw_ring, (ROOM_PX + 4, 50, 130, 172)),)),
-    "spectrogram": Picture(300, 300, ((draw_spectrogram, (66, 32, 230, 216)),)),
-    "mfcc": Picture(300, 300, ((draw_mfcc, (66, 32, 230, 216)),)),
+    "bars": Picture(290, 272, ((draw_bars, (84, 6, 204, 260)),)),
+    "pie": Picture(290, 272, ((draw_ring, (ROOM_PX + 4, 50, 120, 172)),)),
+    "spectrogram": Picture(290, 300, ((draw_spectrogram, (66, 32, 220, 216)),)),
+    "mfcc": Picture(290, 300, ((draw_mfcc, (66, 32, 220, 216)),)),
 }
 
 
