@@ -58,6 +58,7 @@ CALLS = [
     ("GET", "/history.json"),
     ("DELETE", "/history"),
     ("GET", "/results/{analysis_id}/pictures/{kind}.png"),
+    ("GET", "/results/{analysis_id}/pictures/{kind}-{theme}.svg"),
     ("GET", "/download-report/{filename}"),
     ("GET", "/visualizations/{analysis_id}.png"),
     ("GET", "/models/info"),
