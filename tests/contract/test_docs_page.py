@@ -149,4 +149,4 @@ def _stored(server: Server) -> dict[str, str]:
         ids[name] = answer.json()["id"]
     while not requests.get(f"{server.url}/jobs/{ids['job_id']}").json()["finished_at"]:
         time.sleep(0.05)
-    return {**ids, "kind": "waveform", "filename": "clip.wav"}
+    return {**ids, "kind": "spectrogram", "theme": "dark", "filename": "clip.wav"}
