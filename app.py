@@ -69,7 +69,7 @@ from undertone.web.form_body import FIELDS_BYTES
 from undertone.web.languages import page_words
 from undertone.web.readiness import Readiness
 from undertone.web.request import (
-    InMemoryRequest,
+    RecordingRequest,
     analyse_page_form,
     analyzer,
     embedded,
@@ -99,7 +99,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or Settings.from_env(os.environ)
     app = Flask(__name__)
-    app.request_class = InMemoryRequest
+    app.request_class = RecordingRequest
     app.config["SETTINGS"] = settings
     # The form's own fields need a little room beside the file.
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + FIELDS_BYTES

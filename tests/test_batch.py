@@ -32,6 +32,7 @@ from undertone.batch.hearing import Hearing
 from undertone.cli import DONE, FAILED, WRONG_USE
 from undertone.cli.command_line import main
 from undertone.prediction import Analysis
+from undertone.recording_bytes import RecordingBytes
 from undertone.settings import ROOT
 
 N_RECORDINGS = 48
@@ -250,10 +251,10 @@ class Poisoned:
     def names(self) -> list[str]:
         return [f"{number}.wav" for number in range(12)]
 
-    def read(self, name: str, max_bytes: int) -> bytes:
+    def read(self, name: str, max_bytes: int) -> RecordingBytes:
         if name == "7.wav":
             os.kill(os.getpid(), signal.SIGKILL)
-        return wav(sounds.voice(1.0))
+        return RecordingBytes(wav(sounds.voice(1.0)))
 
 
 def test_what_kills_whoever_works_on_it_is_set_aside() -> None:

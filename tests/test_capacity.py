@@ -63,7 +63,8 @@ class TestTurns:
 class TestBody:
     def test_what_is_held_counts_until_it_is_let_go(self) -> None:
         budget = Budget(100)
-        one, two, three = (Body(io.BytesIO(bytes(80)), budget) for _ in range(3))
+        disk = Budget(0)
+        one, two, three = (Body(io.BytesIO(bytes(80)), budget, disk) for _ in range(3))
         assert one.read(60) == bytes(60)
         with pytest.raises(Busy):
             two.read(60)
@@ -76,7 +77,7 @@ class TestBody:
     def test_the_slowest_rate(self, monkeypatch: pytest.MonkeyPatch) -> None:
         now_s = [0.0]
         monkeypatch.setattr(capacity.time, "monotonic", lambda: now_s[0])
-        body = Body(io.BytesIO(bytes(10**6)), Budget(10**6))
+        body = Body(io.BytesIO(bytes(10**6)), Budget(10**6), Budget(0))
         body.read(32 * 1024)
         now_s[0] = 31.5  # 30 s, and 2 s more for what came
         assert body.read(1) == b"\0"

@@ -12,6 +12,7 @@ from tests import sounds
 from tests.conftest import DATASETS
 from undertone.prediction import Prediction
 from undertone.progress import nobody
+from undertone.recording_bytes import RecordingBytes
 from undertone.sound import channels
 from undertone.sound.audio import decode
 from undertone.sound.decoders import with_libsndfile
@@ -194,11 +195,11 @@ def test_what_is_held_to_judge_channels_is_bounded(monkeypatch: pytest.MonkeyPat
     samples = np.stack([sounds.noise(120.0, seed=seed) for seed in range(4)], axis=1)
     data = sounds.with_soundfile(samples, RATE, "WAV")
     track = Mono(1800.0, Mix())
-    with_libsndfile(data, track, nobody)
+    with_libsndfile(RecordingBytes(data), track, nobody)
     track.finish()
     wanted = channels.windows_to_judge(track.levels)
     excerpts = Excerpts(wanted, 4, Mix())
-    with_libsndfile(data, excerpts, nobody)
+    with_libsndfile(RecordingBytes(data), excerpts, nobody)
     excerpts.finish()
     # No fewer than four excerpts of four seconds.
     assert 12.0 <= excerpts.channels.shape[1] / RATE <= 17.0

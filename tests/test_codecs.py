@@ -16,6 +16,7 @@ from tests.codecs import DURATION_S, FILES, voice
 from tests.test_audio import KINDS, likeness
 from undertone.errors import NotAudio
 from undertone.progress import nobody
+from undertone.recording_bytes import RecordingBytes
 from undertone.sound import decoders
 from undertone.sound.audio import decode
 from undertone.sound.audio_kinds import extension, is_known
@@ -44,7 +45,7 @@ class Gathered:
 
 def by_ffmpeg(data: bytes) -> Gathered:
     sink = Gathered()
-    decoders.with_ffmpeg(data, sink, nobody)
+    decoders.with_ffmpeg(RecordingBytes(data), sink, nobody)
     return sink
 
 

@@ -1,5 +1,7 @@
 """Several machines: processes that share nothing but PostgreSQL, Redis and a bucket."""
 
+import io
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from tests.live import running_server
 from tests.postgres import PostgresServer
 from undertone.analysis import Listener
 from undertone.errors import RecordingLost
+from undertone.recording_bytes import RecordingBytes
 from undertone.store.shared_audio import Bucket, SharedRecordings, SharedWaitingFiles
 from undertone.store.waiting import Draft
 
@@ -36,7 +39,7 @@ def bucket(s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Buc
     for name, value in s3.environ.items():
         monkeypatch.setenv(name, value)
     S3FileSystem.clear_instance_cache()
-    return Bucket(f"s3://{s3.bucket}/{tmp_path.name}")
+    return Bucket(f"s3://{s3.bucket}/{tmp_path.name}", tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +54,18 @@ def test_recordings_in_a_bucket(bucket: Bucket) -> None:
     kept = SharedRecordings(bucket, timedelta(hours=1))
     for name in ("abc", "def"):
         kept.add(name, b"sound")
-    assert kept.source("abc").read() == b"sound"
+    assert kept.source("abc").in_memory == b"sound"
+    large = bytes(range(256)) * 80_000  # 20 MB: in parts, there and back
+    kept.add("large", io.BytesIO(large))
+    with tempfile.TemporaryFile() as file:
+        file.write(large)
+        file.seek(0)
+        kept.add("from a file", RecordingBytes.of(file))
+    for name in ("large", "from a file"):
+        bucket_copy = bucket.fetch(name).content()
+        assert b"".join(bucket_copy.pieces()) == large
+        bucket_copy.close()
+    kept.forget(["large", "from a file"])
     assert kept.source("../abc") is kept.source("nothing") is None
     written_s = bucket.written_s("abc")
     assert kept.is_kept("abc", written_s + HOUR_S - 1)
@@ -75,10 +89,11 @@ def test_waiting_recordings_in_a_bucket(bucket: Bucket, tmp_path: Path) -> None:
         files.keep(draft, [uploads[1], uploads[2]])
         drafts[name] = draft.job_id
     assert not list(files.folder.iterdir())
-    assert files.read(drafts["over"], 2) == b"two"
+    with files.open(drafts["over"], 2) as content:
+        assert content.in_memory == b"two"
     for number in (1, 3):
         with pytest.raises(RecordingLost):
-            files.read(drafts["over"], number)
+            files.open(drafts["over"], number)
     files.sweep(lambda ids: {job_id: job_id == drafts["over"] for job_id in ids})
     assert list(bucket.all_written_s()) == [f"{drafts['goes on']}/2"]
     files.remove_job(drafts["goes on"])

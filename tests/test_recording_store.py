@@ -1,9 +1,11 @@
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from undertone.errors import StoreError
+from undertone.recording_bytes import RecordingBytes
 from undertone.store.recordings import Recordings
 
 HOUR_S = 3600
@@ -93,12 +95,11 @@ def test_a_full_disk_leaves_nothing_behind(
 ) -> None:
     recordings.add("abc", b"sound")
 
-    def write_half(path: Path, data: bytes) -> None:
-        with path.open("wb") as file:
-            file.write(data[: len(data) // 2])
+    def half(content: RecordingBytes) -> Iterator[bytes]:
+        yield content.head(len(content) // 2)
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", write_half)
+    monkeypatch.setattr(RecordingBytes, "pieces", half)
     with pytest.raises(StoreError):
         recordings.add("def", b"sound")
     assert kept(tmp_path) == ["abc"]

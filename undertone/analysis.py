@@ -14,6 +14,7 @@ from undertone.file_names import display_name
 from undertone.prediction import Analysis, Prediction, Segment
 from undertone.progress import Progress, nobody, part
 from undertone.recognition.model_store import ModelInfo
+from undertone.recording_bytes import AnyBytes, RecordingBytes
 from undertone.sound.audio import Audio, decode, envelope
 from undertone.sound.spectrogram import mel_spectrogram
 from undertone.sound.speech import Speech, find_speech
@@ -47,7 +48,7 @@ class Recognizer(Protocol):
 class Decode(Protocol):
     """`audio.decode`, here or in another process."""
 
-    def __call__(self, data: bytes, *, max_duration_s: float, progress: Progress) -> Audio:
+    def __call__(self, data: RecordingBytes, *, max_duration_s: float, progress: Progress) -> Audio:
         """The recording in the bytes."""
 
 
@@ -80,7 +81,7 @@ class Listener:
 
     def hear(
         self,
-        data: bytes,
+        data: AnyBytes,
         filename: str,
         model: str | None = None,
         n_labels: int = DEFAULT_LABEL_SET,
@@ -90,7 +91,7 @@ class Listener:
 
         Parameters
         ----------
-        data : bytes
+        data : bytes, BinaryIO or RecordingBytes
             A recording in any format that can be read.
         filename : str
             As the client gave it.
@@ -110,7 +111,9 @@ class Listener:
         recognizer = self.recognizer(model)
         # Shares of the time that each step takes of a long recording.
         audio = self.decode(
-            data, max_duration_s=self.max_duration_s, progress=part(progress, 0, 0.05)
+            RecordingBytes.of(data),
+            max_duration_s=self.max_duration_s,
+            progress=part(progress, 0, 0.05),
         )
         speech = find_speech(audio, part(progress, 0.05, 0.25))
         measured = profile(audio, speech, part(progress, 0.25, 0.45))
@@ -188,7 +191,7 @@ class Analyzer(Listener):
 
     def analyse(
         self,
-        data: bytes,
+        data: AnyBytes,
         filename: str,
         model: str | None = None,
         n_labels: int = DEFAULT_LABEL_SET,
@@ -205,8 +208,9 @@ class Analyzer(Listener):
             The history, or the folder of kept recordings, cannot be written.
         """
         began_s = time.perf_counter()
-        analysis = self.hear(data, filename, model, n_labels, progress)
-        self.recordings.add(analysis.id, data)
+        content = RecordingBytes.of(data)
+        analysis = self.hear(content, filename, model, n_labels, progress)
+        self.recordings.add(analysis.id, content)
         try:
             self.history.add(analysis, together_with)
         except Exception:

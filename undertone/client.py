@@ -4,8 +4,10 @@ The rule: a server's error is raised as the class it was raised as there.
 """
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 from urllib.parse import quote
 
 import urllib3
@@ -19,6 +21,8 @@ from undertone.errors import (
     UndertoneError,
 )
 from undertone.prediction import Analysis
+from undertone.recording_bytes import AnyBytes, RecordingBytes
+from undertone.spool import DiskFull  # noqa: F401  a server may answer with it
 
 # A request is sent again where no connection came about, and where the server says when to try
 # again. Not where an answer is awaited in vain: the recording may have been analysed.
@@ -35,7 +39,28 @@ RETRY = urllib3.Retry(
     raise_on_status=False,
 )
 
-Recording = bytes | str | Path | IO[bytes]
+Recording = bytes | str | Path | IO[bytes] | RecordingBytes
+
+
+class _Form:
+    """A multipart form with a file at its end, generated anew each time it is sent."""
+
+    def __init__(
+        self, content: RecordingBytes, filename: str, fields: Sequence[tuple[str, str]]
+    ) -> None:
+        file = ("file", (filename, b"", "application/octet-stream"))
+        whole, self.content_type = urllib3.encode_multipart_formdata([*fields, file])
+        n_head = whole.rindex(b"\r\n--")
+        self._head, self._tail = whole[:n_head], whole[n_head:]
+        self._content = content
+
+    def __len__(self) -> int:
+        return len(self._head) + len(self._content) + len(self._tail)
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._head
+        yield from self._content.pieces()
+        yield self._tail
 
 
 class Client:
@@ -86,8 +111,8 @@ class Client:
 
         Parameters
         ----------
-        recording : bytes, str, Path or binary file
-            Its bytes, the path of a file, or an open file.
+        recording : bytes, str, Path, binary file or RecordingBytes
+            Its bytes, the path of a file, or an open file. A file on the disk is sent in pieces.
         filename : str, optional
             What it is called; by default what the file is called.
         model : str, optional
@@ -104,13 +129,15 @@ class Client:
         UndertoneError
             Whatever the server raised, of the same class.
         """
-        data, own_name = _read(recording)
-        name = (filename or own_name).encode("utf-8", "replace").decode()
-        fields: dict[str, Any] = {"file": (name, data, "application/octet-stream")}
-        fields |= {"model": model} if model else {}
-        fields |= {"labels": str(labels)} if labels else {}
-        # The form's own address: it leads to the whole analysis.
-        document = self._json("POST", "/result", fields=fields)
+        name = (filename or _name(recording)).encode("utf-8", "replace").decode()
+        fields = [("model", model)] if model else []
+        fields += [("labels", str(labels))] if labels else []
+        with _opened(recording) as content:
+            form = _Form(content, name, fields)
+            headers = {"Content-Type": form.content_type, "Content-Length": str(len(form))}
+            headers |= self._pool.headers
+            # The form's own address: it leads to the whole analysis.
+            document = self._json("POST", "/result", body=form, headers=headers)
         try:
             return Analysis.from_dict(document)
         except (TypeError, KeyError, ValueError, AttributeError) as error:
@@ -189,16 +216,25 @@ def _checked(url: str) -> str:
     return url.rstrip("/")
 
 
-def _read(recording: Recording) -> tuple[bytes, str]:
-    """Bytes and name of a recording."""
-    if isinstance(recording, bytes):
-        return recording, "recording"
+def _name(recording: Recording) -> str:
+    """What a recording is called."""
     if isinstance(recording, str | Path):
-        try:
-            return Path(recording).read_bytes(), Path(recording).name
-        except OSError as error:
-            raise FileUnusable(f"{recording} cannot be read: {error.strerror}.") from error
-    return recording.read(), Path(str(getattr(recording, "name", "recording"))).name
+        return Path(recording).name
+    return Path(str(getattr(recording, "name", "recording"))).name
+
+
+@contextmanager
+def _opened(recording: Recording) -> Iterator[RecordingBytes]:
+    """The bytes of a recording; only what is opened here is closed."""
+    if not isinstance(recording, str | Path):
+        yield RecordingBytes.of(cast(AnyBytes, recording))
+        return
+    try:
+        content = RecordingBytes.of(open(recording, "rb"))  # noqa: SIM115
+    except OSError as error:
+        raise FileUnusable(f"{recording} cannot be read: {error.strerror}.") from error
+    with content:
+        yield content
 
 
 def _reason(error: urllib3.exceptions.HTTPError) -> str:

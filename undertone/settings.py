@@ -209,8 +209,12 @@ class Settings:
         2, _number(int, 0, 64), "processes that decode, apart from the server; 0: it does itself"
     )
     uploads_mb: float = _setting(
-        256.0, _number(float, 1, 100_000), "memory for all that is being received, in MiB; at "
-        "least twice the largest file",
+        256.0, _number(float, 1, 100_000), "memory for all that is being received, in MiB; of a "
+        "larger file than 1 MiB, most goes to the disk",
+    )  # fmt: skip
+    uploads_disk_mb: float = _setting(
+        4096.0, _number(float, 1, 10_000_000), "disk space for all that is being received, in "
+        "MiB; at least two of the largest files, or one job",
     )  # fmt: skip
     data_dir: Path = _setting(
         ROOT / "data",
@@ -222,7 +226,9 @@ class Settings:
     )
     model: str = _setting("encoder", _text, "model that answers when none is asked for")
     max_upload_mb: float = _setting(
-        50.0, _number(float, 0.001, 10_000), "largest file accepted, in MiB"
+        320.0,
+        _number(float, 0.001, 10_000),
+        "largest file accepted, in MiB; 30 minutes of CD stereo are 303",
     )
     max_duration_s: float = _setting(
         1800.0, _number(float, 1, 86_400), "longest recording accepted, in seconds"
@@ -263,7 +269,7 @@ class Settings:
     )  # fmt: skip
     job_files: int = _setting(100, _number(int, 1, 10_000), "recordings in one job")
     job_mb: float = _setting(
-        500.0, _number(float, 0.001, 100_000), "size of one job's recordings together, in MiB"
+        2000.0, _number(float, 0.001, 100_000), "size of one job's recordings together, in MiB"
     )
     job_queue_files: int = _setting(
         1000, _number(int, 1, 10_000_000), "recordings that wait before no more jobs are taken"

@@ -29,13 +29,14 @@ def test_it_works(files: WaitingFiles) -> None:
     new.keep([first, second])
     new.release()
     assert on_disk(files) == {f"{new.job_id}/1": b"one more", f"{new.job_id}/2": b"two"}
-    assert files.read(new.job_id, 1) == b"one more"
+    with files.open(new.job_id, 1) as content:
+        assert b"".join(content.pieces()) == b"one more"
     assert (files.folder / new.job_id).stat().st_mode & 0o77 == 0
 
     files.remove(new.job_id, 1)
     files.remove(new.job_id, 1)
     with pytest.raises(RecordingLost):
-        files.read(new.job_id, 1)
+        files.open(new.job_id, 1)
     files.remove(new.job_id, 2)
     assert not list(files.folder.iterdir())
 

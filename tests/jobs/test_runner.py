@@ -21,6 +21,11 @@ def _quick_pulse(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BEAT_S", 0.01)
 
 
+def waiting(files: WaitingFiles) -> bytes:
+    with files.open("j", 1) as content:
+        return content.head(9)
+
+
 def endless(_filename: str, progress: object) -> None:
     while True:
         progress(0.25)
@@ -152,7 +157,7 @@ def test_a_process_that_is_told_to_end_gives_it_back(
     with pytest.raises(SystemExit):
         runner.step()
     assert jobs.get("j").items[0].state == State.QUEUED
-    assert files.read("j", 1) == b"a"
+    assert waiting(files) == b"a"
 
 
 def test_a_store_that_fails(
@@ -167,7 +172,7 @@ def test_a_store_that_fails(
         runner.step()
     item = jobs.get("j").items[0]
     assert (item.state, item.attempts) == (State.QUEUED, 1)
-    assert files.read("j", 1) == b"a"
+    assert waiting(files) == b"a"
 
 
 def test_who_lost_the_item_leaves_the_file_to_the_other(
@@ -178,6 +183,6 @@ def test_who_lost_the_item_leaves_the_file_to_the_other(
     other = []
     analyzer.during = lambda *_: other.append(claims.take())
     assert runner.step()
-    assert files.read("j", 1) == b"a"
+    assert waiting(files) == b"a"
     assert claims.renew(other[0], 0.5)
     assert analyzer.history.page(Filter(), 1).total == 0

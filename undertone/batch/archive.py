@@ -8,7 +8,10 @@ from typing import Any, Protocol
 
 from undertone.cli.sources import Source, find, read_recording
 from undertone.errors import FileUnusable, UndertoneError
+from undertone.recording_bytes import RecordingBytes
 from undertone.store.stores import open_store
+
+BLOCK_BYTES = 4 * 2**20  # that are fetched in one request, even to know what a file is
 
 
 class Archive(Protocol):
@@ -23,8 +26,8 @@ class Archive(Protocol):
             There is no such folder, or a part of it cannot be listed.
         """
 
-    def read(self, name: str, max_bytes: int) -> bytes | None:
-        """The bytes of a file; None if it is no recording.
+    def read(self, name: str, max_bytes: int) -> RecordingBytes | None:
+        """The bytes of a file, to be closed; None if it is no recording.
 
         Raises
         ------
@@ -50,8 +53,8 @@ class Folder:
                 raise FileUnusable(f"{source.path} cannot be read: {source.problem}.")
             yield os.path.relpath(source.path, self.path)
 
-    def read(self, name: str, max_bytes: int) -> bytes | None:
-        """The bytes of a file; None if it is no recording."""
+    def read(self, name: str, max_bytes: int) -> RecordingBytes | None:
+        """The bytes of a file, to be closed; None if it is no recording."""
         path = os.path.join(self.path, name)
         return Source(path, PurePosixPath(name), False).read(max_bytes)
 
@@ -81,12 +84,12 @@ class ObjectStore:
         except Exception as error:
             raise FileUnusable(f"{self.url} cannot be listed: {error}.") from error
 
-    def read(self, name: str, max_bytes: int) -> bytes | None:
-        """The bytes of a file; None if it is no recording."""
+    def read(self, name: str, max_bytes: int) -> RecordingBytes | None:
+        """The bytes of a file, to be closed; None if it is no recording."""
         try:
             store, root = self._open()
-            with store.open(f"{root}/{name}", "rb") as file:
-                return read_recording(file, max_bytes)
+            file = store.open(f"{root}/{name}", "rb", block_size=BLOCK_BYTES)
+            return read_recording(file, max_bytes)
         except UndertoneError:
             raise
         except Exception as error:

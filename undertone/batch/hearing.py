@@ -60,7 +60,8 @@ class Hearing:
                 return None
             recognizer = self._recognizer()
             listener = Listener({self.model: recognizer}, self.model, self.max_duration_s)
-            return _heard(name, listener.hear(data, name, self.model, self.n_labels))
+            with data:
+                return _heard(name, listener.hear(data, name, self.model, self.n_labels))
         except UndertoneError as error:
             return refused(name, error)
         except Exception as error:  # noqa: BLE001 a fault of ours with one file is no reason to stop

@@ -119,7 +119,8 @@ class Work:
             if recording is None:
                 return Outcome(source.path)
             name = source.place.name
-            analysis = self.service.analyse(recording, name, self.model, self.labels)
+            with recording:
+                analysis = self.service.analyse(recording, name, self.model, self.labels)
             if report:
                 _write(report, self.service.report(analysis))
             return Outcome(source.path, analysis, report)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from undertone.emotions import DEFAULT_LABEL_SET
 from undertone.prediction import Analysis
+from undertone.recording_bytes import RecordingBytes
 
 if TYPE_CHECKING:  # who asks a server needs no decoders
     from undertone.analysis import Listener
@@ -15,7 +16,7 @@ class Service(Protocol):
 
     def analyse(
         self,
-        recording: bytes,
+        recording: RecordingBytes,
         filename: str,
         model: str | None = None,
         labels: int | None = None,
@@ -42,7 +43,7 @@ class LocalService:
 
     def analyse(
         self,
-        recording: bytes,
+        recording: RecordingBytes,
         filename: str,
         model: str | None = None,
         labels: int | None = None,

@@ -7,12 +7,15 @@ line is taken for one in any case.
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from undertone.errors import FileTooLarge, FileUnusable
+from undertone.recording_bytes import CHUNK_BYTES, RecordingBytes, is_on_disk
 from undertone.sound.audio_kinds import HEAD_BYTES, is_known
+from undertone.spool import Spool
 
 STDIN = "-"
 
@@ -43,8 +46,8 @@ class Source:
         """What `open` takes."""
         return 0 if self.path == STDIN else self.path
 
-    def read(self, max_bytes: int) -> bytes | None:
-        """Its bytes; None for what was found in a folder and is no recording.
+    def read(self, max_bytes: int) -> RecordingBytes | None:
+        """Its bytes, to be closed; None for what was found in a folder and is no recording.
 
         Raises
         ------
@@ -56,31 +59,54 @@ class Source:
         if self.problem:
             raise FileUnusable(f"This cannot be read: {self.problem}.")
         try:
-            with open(self.handle, "rb", closefd=self.handle != 0) as file:
-                return read_recording(file, max_bytes, of_any_kind=self.is_named)
+            file = open(self.handle, "rb", closefd=self.handle != 0)  # noqa: SIM115
+            return read_recording(file, max_bytes, of_any_kind=self.is_named)
         except OSError as error:
             raise FileUnusable(f"The file cannot be read: {error.strerror}.") from error
 
 
-def read_recording(file: BinaryIO, max_bytes: int, of_any_kind: bool = False) -> bytes | None:
+def read_recording(
+    file: BinaryIO, max_bytes: int, of_any_kind: bool = False
+) -> RecordingBytes | None:
     """The bytes of an open file; None for what is no recording by its first bytes.
+
+    A regular file stays open as long as the result; any other is copied, and closed here.
 
     Raises
     ------
     FileTooLarge
         There are more than `max_bytes`.
     """
-    data = file.read(HEAD_BYTES)
-    if not (of_any_kind or is_known(data)):
-        return None
-    # One byte more than may be: never more than that is in memory.
-    data += file.read(max_bytes + 1 - len(data))
-    if len(data) > max_bytes:
-        raise FileTooLarge(
-            f"The file is larger than {max_bytes / 1024 / 1024:g} MiB, the most accepted "
-            "(UNDERTONE_MAX_UPLOAD_MB); cut the recording or convert it to a compressed format."
-        )
-    return data
+    with ExitStack() as opened:
+        opened.enter_context(file)
+        is_regular = is_on_disk(file)
+        head = file.read(HEAD_BYTES)
+        if not (of_any_kind or is_known(head)):
+            return None
+        if is_regular:
+            content = RecordingBytes(file=file)
+        else:
+            content = opened.enter_context(_copy(head, file, max_bytes))
+        if len(content) > max_bytes:
+            raise FileTooLarge(
+                f"The file is larger than {max_bytes / 1024 / 1024:g} MiB, the most accepted "
+                "(UNDERTONE_MAX_UPLOAD_MB); cut the recording or convert it to a compressed format."
+            )
+        opened.pop_all()
+        if not is_regular:
+            file.close()
+        return content
+
+
+def _copy(head: bytes, file: BinaryIO, max_bytes: int) -> RecordingBytes:
+    """What is left in a file after its head, but no more than one byte over the limit."""
+    spool = Spool()
+    spool.write(head)
+    n_left = max_bytes + 1 - len(head)
+    while n_left > 0 and (piece := file.read(min(n_left, CHUNK_BYTES))):
+        spool.write(piece)
+        n_left -= len(piece)
+    return spool.content()
 
 
 def find(paths: Iterable[str]) -> Iterator[Source]:

@@ -13,8 +13,9 @@ from undertone.jobs.store import NewItem
 from undertone.jobs.work import Work, open_work
 from undertone.optional import needed_for
 from undertone.settings import Settings
+from undertone.spool import not_counted
 from undertone.store.scope import Scope
-from undertone.store.waiting import Draft, Upload, nothing
+from undertone.store.waiting import Draft, Upload
 
 
 class Engine(Protocol):
@@ -53,13 +54,13 @@ class Desk:
         part.jobs = self.jobs.within(scope)
         return part
 
-    def draft(self, let_go: Callable[[], None] = nothing) -> Draft:
+    def draft(self, on_disk: Callable[[int], None] = not_counted) -> Draft:
         """A place for the recordings of a new job.
 
         Parameters
         ----------
-        let_go : callable, optional
-            Called when what came is no longer in memory.
+        on_disk : callable, optional
+            As for `Spool`.
 
         Raises
         ------
@@ -74,7 +75,7 @@ class Desk:
             self._settings.job_files,
             self._settings.max_job_bytes,
             self._settings.max_upload_bytes,
-            let_go,
+            on_disk,
         )
 
     def submit(

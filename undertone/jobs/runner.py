@@ -79,9 +79,12 @@ class Runner:
         return True
 
     def _analyse(self, claim: Claim, must_stop: Callable[[], bool]) -> None:
-        with _Pulse(self._claims, claim, must_stop) as pulse:
+        with (
+            self._files.open(claim.job_id, claim.number) as content,
+            _Pulse(self._claims, claim, must_stop) as pulse,
+        ):
             self._analyzer.within(Scope.of_owner(claim.owner)).analyse(
-                self._files.read(claim.job_id, claim.number),
+                content,
                 claim.filename,
                 claim.model,
                 claim.n_labels,

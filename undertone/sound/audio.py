@@ -19,6 +19,7 @@ from undertone.errors import (
     RecordingTooShort,
 )
 from undertone.progress import Progress, nobody, part
+from undertone.recording_bytes import AnyBytes, RecordingBytes
 from undertone.sound.allowance import Allowance
 from undertone.sound.decoders import Sink, with_ffmpeg, with_libsndfile
 from undertone.sound.gathering import Excerpts, Mix, Mono
@@ -42,11 +43,11 @@ MAX_TRACKS = 8  # compared; decoding each takes as long as the first
 # have much the same.
 LONGER_SPEECH = 1.5
 
-Decoder = Callable[[bytes, Sink, Progress], None]
+Decoder = Callable[[RecordingBytes, Sink, Progress], None]
 Filled = TypeVar("Filled", Mono, Excerpts)
 
 
-def decode(data: bytes, *, max_duration_s: float = 1800.0, progress: Progress = nobody) -> Audio:
+def decode(data: AnyBytes, *, max_duration_s: float = 1800.0, progress: Progress = nobody) -> Audio:
     """The recording in a file's bytes, as mono samples at 16 kHz.
 
     Of several sound tracks, the one that FFmpeg deems best is taken, unless somebody speaks in
@@ -66,7 +67,7 @@ def decode(data: bytes, *, max_duration_s: float = 1800.0, progress: Progress = 
 
     Parameters
     ----------
-    data : bytes
+    data : bytes, BinaryIO or RecordingBytes
         Content of a wav, aiff, mp3, flac, ogg, opus, m4a, mp4, aac, webm, amr or similar file; of
         a video, the sound track.
     max_duration_s : float > 0
@@ -90,9 +91,10 @@ def decode(data: bytes, *, max_duration_s: float = 1800.0, progress: Progress = 
 
     Examples
     --------
-    >>> decode(Path("hello.wav").read_bytes()).duration_s  # doctest: +SKIP
+    >>> decode(open("hello.wav", "rb")).duration_s  # doctest: +SKIP
     1.52
     """
+    data = RecordingBytes.of(data)
     if not data:
         raise EmptyFile("The file is empty (0 bytes). Choose or record it again.")
     passes = _Passes(progress)
@@ -122,7 +124,9 @@ def _checked(track: Mono) -> Audio:
     return Audio(samples)
 
 
-def _spoken_track(data: bytes, max_duration_s: float, passes: "_Passes", first: Mono) -> Audio:
+def _spoken_track(
+    data: RecordingBytes, max_duration_s: float, passes: "_Passes", first: Mono
+) -> Audio:
     """The sound track in which somebody speaks, the first if that is none or several."""
     from undertone.sound.channels import clear_speech_s
 
@@ -160,7 +164,7 @@ class _Passes:
 
 
 def _best_mix(
-    data: bytes, max_duration_s: float, passes: _Passes, stream: int | None = None
+    data: RecordingBytes, max_duration_s: float, passes: _Passes, stream: int | None = None
 ) -> Mono:
     """A sound track cleaned and mixed down.
 
@@ -184,7 +188,7 @@ def _best_mix(
 
 
 def _weights(
-    levels: Levels, mix: Mix, data: bytes, decoder: Decoder, progress: Progress
+    levels: Levels, mix: Mix, data: RecordingBytes, decoder: Decoder, progress: Progress
 ) -> Samples | None:
     """Weights of channels that do not agree."""
     # Loads the speech detector, which the usual recording does not need here.
@@ -195,7 +199,7 @@ def _weights(
 
 
 def _read(
-    data: bytes, max_duration_s: float, progress: Progress, stream: int | None
+    data: RecordingBytes, max_duration_s: float, progress: Progress, stream: int | None
 ) -> tuple[Mono, Decoder]:
     """The longest track that one of the decoders gets out of the bytes, and that decoder."""
     found: list[tuple[Mono, Decoder]] = []
@@ -223,7 +227,7 @@ def _read(
     return max(found, key=lambda pair: len(pair[0].samples))
 
 
-def _filled(sink: Filled, data: bytes, decoder: Decoder, progress: Progress) -> Filled:
+def _filled(sink: Filled, data: RecordingBytes, decoder: Decoder, progress: Progress) -> Filled:
     decoder(data, sink, progress)
     sink.finish()
     return sink

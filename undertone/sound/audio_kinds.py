@@ -5,6 +5,7 @@ The rule: nothing is decoded by what is said here.
 
 import re
 
+from undertone.recording_bytes import RecordingBytes
 from undertone.sound.tags import leading_tags
 
 HEAD_BYTES = 256  # enough to know, past short tags too
@@ -46,7 +47,7 @@ _KINDS = [
 ]
 
 
-def extension(data: bytes) -> str:
+def extension(data: bytes | RecordingBytes) -> str:
     """The usual ending of such a file's name, without the dot; ``bin`` where it is not known.
 
     Examples
@@ -57,7 +58,7 @@ def extension(data: bytes) -> str:
     return _kind(data)[0]
 
 
-def media_type(data: bytes) -> str:
+def media_type(data: bytes | RecordingBytes) -> str:
     """The media type a browser plays such a file by.
 
     Examples
@@ -68,7 +69,7 @@ def media_type(data: bytes) -> str:
     return _kind(data)[1]
 
 
-def is_known(data: bytes) -> bool:
+def is_known(data: bytes | RecordingBytes) -> bool:
     """Whether such a file may be a recording.
 
     Examples
@@ -79,7 +80,7 @@ def is_known(data: bytes) -> bool:
     return _kind(data) != _UNKNOWN
 
 
-def _kind(data: bytes) -> tuple[str, str]:
+def _kind(data: bytes | RecordingBytes) -> tuple[str, str]:
     for start in (leading_tags(data), 0):
         head = data[start : start + HEAD_BYTES]
         for pattern, ending, media in _KINDS:

@@ -6,6 +6,7 @@
 import io
 import json
 import os
+import socket
 import sys
 import time
 from contextlib import suppress
@@ -18,6 +19,7 @@ import soundfile
 
 from undertone.errors import AudioError
 from undertone.progress import Progress, nobody
+from undertone.recording_bytes import RecordingBytes
 from undertone.sound import sandbox
 from undertone.sound.audio import SAMPLE_RATE, decode
 from undertone.sound.decoder_process import ANSWER, DONE, PROGRESS_EVERY_S, REQUEST, Kind
@@ -32,16 +34,18 @@ CPU_S_PER_SOUND_S = 1 / 15
 CPU_S_PER_BYTE = 0.5 / 2**20
 
 
-def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
+def serve(requests: IO[bytes], answers: IO[bytes], files: socket.socket) -> None:
     """Decode whatever comes, until nothing more does."""
     while head := requests.read(REQUEST.size):
         _answer(answers, Kind.BEGUN, b"")
-        n_bytes, max_duration_s = REQUEST.unpack(head)
-        data = _exactly(requests, n_bytes)
-        _limit(n_bytes, max_duration_s)
+        in_file, n_bytes, max_duration_s = REQUEST.unpack(head)
+        data = _received(files) if in_file else RecordingBytes(_exactly(requests, n_bytes))
+        _limit(n_bytes, max_duration_s, n_held=0 if in_file else n_bytes)
         try:
-            audio = decode(data, max_duration_s=max_duration_s, progress=_teller(answers))
-            _answer(answers, Kind.SOUND, audio.samples.tobytes())
+            with data:
+                audio = decode(data, max_duration_s=max_duration_s, progress=_teller(answers))
+            _answer(answers, Kind.SOUND, audio.samples.data.cast("B"))
+            del audio  # while the next one is awaited
         except AudioError as error:
             _answer(answers, Kind.ERROR, json.dumps(error.to_dict()).encode())
 
@@ -53,7 +57,12 @@ def _exactly(pipe: IO[bytes], n_bytes: int) -> bytes:
     return data
 
 
-def _answer(answers: IO[bytes], what: Kind, content: bytes) -> None:
+def _received(files: socket.socket) -> RecordingBytes:
+    _, descriptors, _, _ = socket.recv_fds(files, 1, 1)
+    return RecordingBytes(file=open(descriptors[0], "rb", buffering=0))  # noqa: SIM115
+
+
+def _answer(answers: IO[bytes], what: Kind, content: bytes | memoryview) -> None:
     answers.write(ANSWER.pack(what, len(content)))
     answers.write(content)
     answers.flush()
@@ -74,14 +83,14 @@ def _teller(answers: IO[bytes]) -> Progress:
     return tell
 
 
-def _limit(n_bytes: int, max_duration_s: float) -> None:
+def _limit(n_bytes: int, max_duration_s: float, n_held: int) -> None:
     """Let one decoding have so much and no more."""
     import resource
 
     allowed_s = CPU_BASE_S + max_duration_s * CPU_S_PER_SOUND_S + n_bytes * CPU_S_PER_BYTE
     cpu_s = int(time.process_time() + allowed_s) + 1
     # Twice the sound, because a buffer that grows is copied.
-    memory = _held_bytes() + n_bytes + SPARE_BYTES + int(2 * max_duration_s * BYTES_PER_S)
+    memory = _held_bytes() + n_held + SPARE_BYTES + int(2 * max_duration_s * BYTES_PER_S)
     for kind, limit in ((resource.RLIMIT_CPU, cpu_s), (resource.RLIMIT_DATA, memory)):
         with suppress(OSError, ValueError):
             resource.setrlimit(kind, (limit, resource.getrlimit(kind)[1]))
@@ -110,7 +119,7 @@ def _warm_up() -> None:
     data = file.getvalue()
     with suppress(AudioError):
         decode(data)
-    with_ffmpeg(data, _Forgetful(), nobody)
+    with_ffmpeg(RecordingBytes(data), _Forgetful(), nobody)
     _held_bytes()
 
 
@@ -130,12 +139,13 @@ def main() -> None:
     pipe = os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
+    files = socket.socket(fileno=int(sys.argv[1]))
     _warm_up()
     protections = sandbox.enter()
     os.dup2(nowhere, 2)  # nor may it write into the log of the server
     os.close(nowhere)
     _answer(pipe, Kind.READY, ", ".join(protections).encode())
-    serve(sys.stdin.buffer, pipe)
+    serve(sys.stdin.buffer, pipe, files)
 
 
 if __name__ == "__main__":

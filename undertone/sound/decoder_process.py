@@ -7,6 +7,7 @@ import logging
 import os
 import select
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -14,9 +15,12 @@ import time
 from contextlib import suppress
 from enum import IntEnum
 
+from undertone.recording_bytes import RecordingBytes
 from undertone.settings import ROOT
 
-REQUEST = struct.Struct("<Qd")  # number of bytes that follow, longest duration in seconds
+# Whether the recording is in a file, number of its bytes, longest duration in seconds. The bytes
+# follow; a file comes as its descriptor over the socket.
+REQUEST = struct.Struct("<?Qd")
 ANSWER = struct.Struct("<BQ")  # its kind, number of bytes that follow
 DONE = struct.Struct("<dd")  # share that is done, CPU seconds it took
 PROGRESS_EVERY_S = 0.25
@@ -37,7 +41,7 @@ class Kind(IntEnum):
 
 
 class DecoderProcess:
-    """``python -m undertone.sound.decoder_main`` and the two pipes to it."""
+    """``python -m undertone.sound.decoder_main``, two pipes to it, and a socket for open files."""
 
     def __init__(self) -> None:
         kept = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -47,11 +51,14 @@ class DecoderProcess:
         self.is_ready = False
         self._is_over = False
         self._started_s = time.monotonic()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", MODULE],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, env=environ, bufsize=0,
-            start_new_session=True,  # Ctrl-C ends the server, which then ends these
-        )  # fmt: skip
+        self._files, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", MODULE, str(theirs.fileno())],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, env=environ, bufsize=0,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # Ctrl-C ends the server, which then ends these
+            )  # fmt: skip
         assert self._process.stdin and self._process.stdout
         self._requests, self._answers = self._process.stdin, self._process.stdout
         os.set_blocking(self._requests.fileno(), False)
@@ -84,6 +91,23 @@ class DecoderProcess:
                 raise TimeoutError(f"took nothing for {patience_s:g} s")
             with suppress(BlockingIOError):
                 rest = rest[os.write(self._requests.fileno(), rest[:CHUNK_BYTES]) :]
+
+    def send_file(self, content: RecordingBytes) -> None:
+        """Give it the file of a recording, to read only.
+
+        Raises
+        ------
+        OSError
+            It has ended.
+        """
+        try:
+            descriptor = os.open(f"/dev/fd/{content.fileno()}", os.O_RDONLY)
+        except OSError:  # there is no such folder; the limit of a file's size remains
+            descriptor = os.dup(content.fileno())
+        try:
+            socket.send_fds(self._files, [b"\0"], [descriptor])
+        finally:
+            os.close(descriptor)
 
     def has_said(self, within_s: float) -> bool:
         """Wait until there is something to read, or it has ended; whether it came to that."""
@@ -130,7 +154,7 @@ class DecoderProcess:
         status = self._process.poll()
         self._process.kill()
         self._process.wait()
-        for pipe in (self._requests, self._answers):
+        for pipe in (self._requests, self._answers, self._files):
             with suppress(OSError):
                 pipe.close()
         if why is not None:

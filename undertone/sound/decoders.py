@@ -8,7 +8,7 @@ import ctypes
 import io
 from contextlib import suppress
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import soundfile
 
 from undertone.errors import AudioError, NotAudio, UndertoneError
 from undertone.progress import Progress
+from undertone.recording_bytes import RecordingBytes
 from undertone.sound.frames import forget_channel_order, to_float
 from undertone.sound.tags import leading_tags
 
@@ -30,6 +31,7 @@ SNDFILE_FORMATS = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC", "
 # Not Ogg and MPEG: of chained streams libsndfile reads the first; its libmpg123 writes to stderr.
 SNDFILE_STARTS = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b".snd", b"dns.", b"caff", b"fLaC",
                   b"NIST")  # fmt: skip
+SNDFILE_START_BYTES = 4
 # No playlist (hls, concat, dash, ...) is among these: they would name other files or addresses.
 FFMPEG_FORMATS = (
     "aac,ac3,aiff,amr,asf,au,avi,caf,eac3,flac,flv,loas,matroska,mov,mp3,mpeg,mpegts,ogg,tta,w64,"
@@ -86,13 +88,18 @@ def check_layout(n_channels: int, rate_hz: int) -> None:
         )
 
 
-class _Memory(io.BytesIO):
-    """Bytes that stay where they are when a damaged header asks to go before their start."""
+class _Forgiving:
+    """A file that stays where it is when a damaged header asks to go before its start."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.read, self.tell = file.read, file.tell
+        self.readinto = file.readinto  # type: ignore[attr-defined]  # of all that are opened here
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         try:
-            return super().seek(offset, whence)
-        except (ValueError, OverflowError):  # would be printed, not raised, by libsndfile's wrapper
+            return self._file.seek(offset, whence)
+        except (ValueError, OverflowError, OSError):  # libsndfile's wrapper would print it
             return self.tell()
 
 
@@ -103,29 +110,31 @@ class _Stream(soundfile.SoundFile):  # type: ignore[misc]
         return False
 
 
-def with_libsndfile(data: bytes, sink: Sink, progress: Progress) -> None:
+def with_libsndfile(data: RecordingBytes, sink: Sink, progress: Progress) -> None:
     """Fill the sink with what libsndfile makes of the bytes, if anything."""
-    data = data[leading_tags(data) :]
-    if not data.startswith(SNDFILE_STARTS):
+    start = leading_tags(data)
+    if not data[start : start + SNDFILE_START_BYTES].startswith(SNDFILE_STARTS):
         return
-    memory = _Memory(data)
-    with suppress(soundfile.SoundFileError), _Stream(memory) as file:
+    source = _Forgiving(data.open(start))
+    with suppress(soundfile.SoundFileError), _Stream(source) as file:
         if file.format not in SNDFILE_FORMATS or file.subtype.startswith("MPEG"):
             return
         check_layout(file.channels, file.samplerate)
         block = np.empty((BLOCK_SAMPLES // file.channels, file.channels), np.float32)
         while len(part := file.read(out=block)):
             sink.add(part, file.samplerate)
-            progress(memory.tell() / len(data))
+            progress((start + source.tell()) / len(data))
         sink.is_whole = True
 
 
-def with_ffmpeg(data: bytes, sink: Sink, progress: Progress, stream: int | None = None) -> None:
+def with_ffmpeg(
+    data: RecordingBytes, sink: Sink, progress: Progress, stream: int | None = None
+) -> None:
     """Fill the sink with what FFmpeg makes of the bytes, if anything.
 
     Parameters
     ----------
-    data : bytes
+    data : RecordingBytes
     sink : Sink
     progress : Progress
     stream : int, optional
@@ -138,8 +147,8 @@ def with_ffmpeg(data: bytes, sink: Sink, progress: Progress, stream: int | None 
     AudioError
         Whatever the sink raises.
     """
-    data = data[leading_tags(data) :]
-    av, file, n_bad = _ffmpeg(), io.BytesIO(data), 0
+    start, n_bad = leading_tags(data), 0
+    av, file = _ffmpeg(), data.open(start)
     try:
         with av.open(
             file, "r", options=FFMPEG_OPTIONS, metadata_errors="replace", io_open=_refuse
@@ -151,7 +160,7 @@ def with_ffmpeg(data: bytes, sink: Sink, progress: Progress, stream: int | None 
             forget_channel_order(track.codec_context)
             track.codec_context.thread_count = 1
             for packet in container.demux(track):
-                progress(file.tell() / len(data))
+                progress((start + file.tell()) / len(data))
                 try:
                     for frame in track.decode(packet):
                         sink.add(to_float(frame), frame.sample_rate)

@@ -22,6 +22,7 @@ import numpy as np
 
 from undertone.errors import AudioError, DecoderDied
 from undertone.progress import Progress, nobody
+from undertone.recording_bytes import AnyBytes, RecordingBytes
 from undertone.sound.audio import Audio
 from undertone.sound.decoder_process import (
     DONE,
@@ -47,7 +48,7 @@ logger = logging.getLogger("undertone")
 class _Task:
     """One file to decode."""
 
-    data: bytes
+    data: RecordingBytes
     max_duration_s: float
     progress: Progress
 
@@ -75,7 +76,9 @@ class Decoders:
             self._idle.put(None)  # begun when it is needed: at the start, each would delay the rest
         self._idle.put(DecoderProcess())
 
-    def decode(self, data: bytes, *, max_duration_s: float, progress: Progress = nobody) -> Audio:
+    def decode(
+        self, data: AnyBytes, *, max_duration_s: float, progress: Progress = nobody
+    ) -> Audio:
         """As `audio.decode`.
 
         Raises
@@ -86,6 +89,7 @@ class Decoders:
         AudioError
             Whatever `audio.decode` raises.
         """
+        data = RecordingBytes.of(data)
         task = _Task(data, max_duration_s, progress)
         answer: Audio | AudioError | None = None
         long = None
@@ -180,9 +184,13 @@ def _ask(process: DecoderProcess, task: _Task) -> None:
     """Have the file's bytes taken, once the process has said that it begins."""
     if not process.is_ready:
         _confirm(process, START_LIMIT_S)
-    process.send(REQUEST.pack(len(task.data), task.max_duration_s), BEGIN_LIMIT_S)
+    data = task.data.in_memory
+    process.send(REQUEST.pack(data is None, len(task.data), task.max_duration_s), BEGIN_LIMIT_S)
     process.receive_answer(BEGIN_LIMIT_S)
-    process.send(task.data, SILENCE_LIMIT_S)
+    if data is None:
+        process.send_file(task.data)
+    else:
+        process.send(data, SILENCE_LIMIT_S)
 
 
 def _check(process: DecoderProcess) -> None:
@@ -191,7 +199,7 @@ def _check(process: DecoderProcess) -> None:
         if not process.has_said(0.0) and process.age_s < START_LIMIT_S:
             return
         _confirm(process, 0.0)
-    process.send(REQUEST.pack(0, 1.0), CHECK_LIMIT_S)  # an empty file
+    process.send(REQUEST.pack(False, 0, 1.0), CHECK_LIMIT_S)  # an empty file
     for _ in (Kind.BEGUN, Kind.ERROR):
         process.receive_answer(CHECK_LIMIT_S)
 
@@ -243,7 +251,7 @@ def _fault(error: BaseException) -> BaseException | None:
     return error if isinstance(error, (OSError, EOFError)) else None
 
 
-def _blame(error: BaseException, data: bytes) -> BaseException:
+def _blame(error: BaseException, data: RecordingBytes) -> BaseException:
     """The error for the client: what a process's end means, or the very same."""
     if _fault(error) is None:
         return error

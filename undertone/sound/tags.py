@@ -1,10 +1,12 @@
 """ID3v2 tags in front of a file that is no MP3, as some taggers write them."""
 
+from undertone.recording_bytes import RecordingBytes
+
 _ID3V2_HEAD = 10
 _HAS_FOOTER = 0x10
 
 
-def leading_tags(data: bytes) -> int:
+def leading_tags(data: bytes | RecordingBytes) -> int:
     """Return the length in bytes of the ID3v2 tags in front of a file.
 
     It is 0 where nothing would be left.

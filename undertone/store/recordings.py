@@ -3,7 +3,6 @@
 The rule: nothing a client sends names a file, and nothing is handed out after its time.
 """
 
-import io
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from undertone.errors import StoreError
+from undertone.recording_bytes import AnyBytes, RecordingBytes
 
 _ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 
@@ -31,7 +31,7 @@ class Recordings:
         self.keep_for = keep_for
         self._folder = folder
 
-    def add(self, analysis_id: str, data: bytes) -> None:
+    def add(self, analysis_id: str, data: AnyBytes) -> None:
         """Keep the recording of an analysis, if any are kept.
 
         Raises
@@ -45,7 +45,8 @@ class Recordings:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             unfinished = self._folder / f"{analysis_id}.part"
             try:
-                unfinished.write_bytes(data)
+                with unfinished.open("wb") as file:
+                    file.writelines(RecordingBytes.of(data).pieces())
                 unfinished.rename(self._folder / analysis_id)
             except OSError:
                 unfinished.unlink(missing_ok=True)
@@ -72,8 +73,8 @@ class Recordings:
         """Whether the recording of an analysis is there; `now_s` as for `find`."""
         return self.find(analysis_id, now_s) is not None
 
-    def source(self, analysis_id: str) -> Path | io.BytesIO | None:
-        """The recording of an analysis, as a file or in memory; None where it is not kept."""
+    def source(self, analysis_id: str) -> Path | RecordingBytes | None:
+        """The recording of an analysis, by its path or open; None where it is not kept."""
         return self.find(analysis_id)
 
     def forget(self, ids: Sequence[str]) -> None:

@@ -3,21 +3,27 @@
 The rule: a file is there as a whole or not at all, and named as it would be here.
 """
 
-import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from shutil import copyfileobj
 from typing import Any
 
-from undertone.settings import Settings
+from undertone.errors import StoreError
+from undertone.recording_bytes import CHUNK_BYTES, AnyBytes, RecordingBytes
+from undertone.settings import MIB, Settings
+from undertone.spool import Spool, disk_errors
 from undertone.store.recordings import Recordings, store_errors
 from undertone.store.stores import as_os_errors, open_store
-from undertone.store.waiting import Draft, Upload, WaitingFiles, losing, storing
+from undertone.store.waiting import Draft, Upload, WaitingFiles, losing
 
 # A bucket has no locks. Storing the recordings of a job takes minutes at the most.
 ORPHAN_AGE_S = 3600
 _ID = re.compile(r"[\w-]{1,64}", re.ASCII)
+BLOCK_BYTES = 4 * MIB  # of a file that is fetched, in one request
+# s3fs would read ten parts of 50 MB at a time.
+S3_OPTIONS = {"chunksize": 8 * MIB, "max_concurrency": 2}
 
 
 class Bucket:
@@ -27,21 +33,39 @@ class Bucket:
     ----------
     url : str
         Such as ``s3://bucket/folder``.
+    folder : Path
+        For what is fetched, as long as it is open.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, folder: Path) -> None:
         self._store, self._root = open_store(url, "UNDERTONE_AUDIO_URL")
+        self._folder = folder
 
-    def put(self, name: str, data: bytes) -> None:
+    def put(self, name: str, content: RecordingBytes) -> None:
         """Store a file; it is there as a whole or not at all."""
         with as_os_errors():
-            self._store.pipe_file(self._path(name), data)
+            if content.in_memory is not None:
+                self._store.pipe_file(self._path(name), content.in_memory)
+            else:  # the file may have no name
+                options = S3_OPTIONS if "s3" in self._store.protocol else {}
+                self._store.put_file(f"/dev/fd/{content.fileno()}", self._path(name), **options)
 
-    def get(self, name: str) -> bytes:
-        """The bytes of a file; FileNotFoundError where there is none."""
-        with as_os_errors():
-            data: bytes = self._store.cat_file(self._path(name))
-            return data
+    def fetch(self, name: str) -> Spool:
+        """Return a copy of a file; FileNotFoundError where there is none."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        spool = Spool(self._folder)
+        try:
+            with (
+                as_os_errors(),
+                self._store.open(
+                    self._path(name), "rb", block_size=BLOCK_BYTES, cache_type="readahead"
+                ) as file,
+            ):
+                copyfileobj(file, spool, CHUNK_BYTES)
+        except BaseException:
+            spool.close()
+            raise
+        return spool
 
     def written_s(self, name: str) -> float:
         """When a file was stored, in seconds since 1970; FileNotFoundError where there is none."""
@@ -75,11 +99,11 @@ class SharedRecordings(Recordings):
         super().__init__(Path("nowhere"), keep_for)
         self._bucket = bucket
 
-    def add(self, analysis_id: str, data: bytes) -> None:
+    def add(self, analysis_id: str, data: AnyBytes) -> None:
         """Keep the recording of an analysis, if any are kept."""
         if self.keep_for:
             with store_errors():
-                self._bucket.put(analysis_id, data)
+                self._bucket.put(analysis_id, RecordingBytes.of(data))
 
     def is_kept(self, analysis_id: str, now_s: float | None = None) -> bool:
         """Whether the recording of an analysis is there."""
@@ -90,13 +114,13 @@ class SharedRecordings(Recordings):
         except OSError:
             return False
 
-    def source(self, analysis_id: str) -> io.BytesIO | None:
-        """The recording of an analysis; None where it is not kept."""
+    def source(self, analysis_id: str) -> RecordingBytes | None:
+        """The recording of an analysis, to be closed by the caller; None where it is not kept."""
         if not self.is_kept(analysis_id):
             return None
         try:
-            return io.BytesIO(self._bucket.get(analysis_id))
-        except OSError:
+            return self._bucket.fetch(analysis_id).content()
+        except (OSError, StoreError):
             return None
 
     def forget(self, ids: Sequence[str]) -> None:
@@ -128,33 +152,34 @@ class SharedWaitingFiles(WaitingFiles):
     def keep(self, draft: Draft, wanted: Sequence[Upload]) -> None:
         """Have the wanted recordings in the bucket, and nothing here."""
         super().keep(draft, wanted)
-        with storing():
+        with disk_errors():
             for upload in wanted:
                 if not upload.is_too_large:
-                    data = (self.folder / draft.job_id / str(upload.number)).read_bytes()
-                    self._bucket.put(f"{draft.job_id}/{upload.number}", data)
+                    path = self.folder / draft.job_id / str(upload.number)
+                    with RecordingBytes(file=path.open("rb", buffering=0)) as content:
+                        self._bucket.put(f"{draft.job_id}/{upload.number}", content)
         draft.discard()
 
-    def read(self, job_id: str, number: int) -> bytes:
-        """The recording of an item."""
+    def open(self, job_id: str, number: int) -> RecordingBytes:
+        """The recording of an item, to be closed by the caller."""
         with losing():
-            return self._bucket.get(f"{job_id}/{number}")
+            return self._bucket.fetch(f"{job_id}/{number}").content()
 
     def remove(self, job_id: str, number: int) -> None:
         """Remove the recording of an item, if it is there."""
-        with storing():
+        with disk_errors():
             self._bucket.remove([f"{job_id}/{number}"])
 
     def remove_job(self, job_id: str) -> None:
         """Remove all recordings of a job that is over."""
-        with storing():
+        with disk_errors():
             names = self._bucket.all_written_s()
             self._bucket.remove([name for name in names if name.startswith(f"{job_id}/")])
 
     def sweep(self, are_over: Callable[[Sequence[str]], Mapping[str, bool]]) -> None:
         """Remove what a crash has left behind, here and there."""
         super().sweep(are_over)
-        with storing():
+        with disk_errors():
             written = self._bucket.all_written_s()
             known = are_over(list({name.partition("/")[0] for name in written}))
             long_ago_s = datetime.now().timestamp() - ORPHAN_AGE_S
@@ -178,13 +203,15 @@ def _moment_s(info: Mapping[str, Any]) -> float:
 def open_recordings(settings: Settings) -> Recordings:
     """Where the settings say that recordings are kept."""
     if settings.audio_is_shared:
-        return SharedRecordings(Bucket(f"{settings.audio_url}/recordings"), settings.keep_audio)
+        return SharedRecordings(
+            Bucket(f"{settings.audio_url}/recordings", settings.data_dir), settings.keep_audio
+        )
     return Recordings(settings.audio_dir / "recordings", settings.keep_audio)
 
 
 def open_waiting_files(settings: Settings) -> WaitingFiles:
     """Where the settings say that recordings of jobs wait."""
     if settings.audio_is_shared:
-        bucket = Bucket(f"{settings.audio_url}/jobs")
+        bucket = Bucket(f"{settings.audio_url}/jobs", settings.data_dir)
         return SharedWaitingFiles(bucket, settings.data_dir / "jobs")
     return WaitingFiles(settings.audio_dir / "jobs")

@@ -14,17 +14,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from undertone.errors import JobTooLarge, RecordingLost, StoreError, TooManyFiles
+from undertone.errors import JobTooLarge, RecordingLost, TooManyFiles
+from undertone.recording_bytes import RecordingBytes
+from undertone.spool import disk_errors, not_counted
 
 # A request holds a lock in the folder of its job until the job is in the database. A folder of no
 # job, unlocked and this old, was left behind by a crash.
 ORPHAN_AGE_S = 60
 LOCK = "receiving"
 MIB = 1024 * 1024
-
-
-def nothing() -> None:
-    """Do nothing."""
 
 
 class Upload(io.FileIO):
@@ -44,14 +42,14 @@ class Upload(io.FileIO):
         number: int,
         max_bytes: int,
         note: Callable[[int], None],
-        let_go: Callable[[], None],
+        on_disk: Callable[[int], None],
     ) -> None:
         super().__init__(path, "x+")
         self.number = number
         self.n_bytes = 0
         self._max_bytes = max_bytes
         self._note = note
-        self._let_go = let_go
+        self._on_disk = on_disk
 
     @property
     def is_too_large(self) -> bool:
@@ -61,14 +59,14 @@ class Upload(io.FileIO):
     def write(self, part: bytes) -> int:  # type: ignore[override]
         """Keep a part of it, unless it is too large."""
         self._note(len(part))
+        self._on_disk(len(part))
         self.n_bytes += len(part)
-        with storing():
+        with disk_errors():
             if self.is_too_large:
                 self.truncate(0)
             view = memoryview(b"" if self.is_too_large else part)
             while view:
                 view = view[super().write(view) :]
-        self._let_go()
         return len(part)
 
     def settle(self) -> None:
@@ -88,8 +86,8 @@ class Draft:
         Of the whole job.
     max_file_bytes : int
         Of one recording.
-    let_go : callable, optional
-        Called when what came is no longer in memory.
+    on_disk : callable, optional
+        As for `Spool`.
 
     Attributes
     ----------
@@ -103,16 +101,16 @@ class Draft:
         max_files: int,
         max_bytes: int,
         max_file_bytes: int,
-        let_go: Callable[[], None] = nothing,
+        on_disk: Callable[[int], None] = not_counted,
     ) -> None:
         self.job_id = secrets.token_urlsafe(16)
         self._folder = folder / self.job_id
         self._max_files, self._max_bytes = max_files, max_bytes
         self._max_file_bytes = max_file_bytes
-        self._let_go = let_go
+        self._on_disk = on_disk
         self._uploads: list[Upload] = []
         self._n_bytes = 0
-        with storing():
+        with disk_errors():
             self._folder.mkdir(mode=0o700, parents=True)
             self._lock = os.open(self._folder / LOCK, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
@@ -140,9 +138,9 @@ class Draft:
                 f"More than {self._max_files} recordings came at once, the most accepted here. "
                 "Send them as several jobs."
             )
-        with storing():
+        with disk_errors():
             path = self._folder / str(number)
-            upload = Upload(path, number, self._max_file_bytes, self._note, self._let_go)
+            upload = Upload(path, number, self._max_file_bytes, self._note, self._on_disk)
         self._uploads.append(upload)
         return upload
 
@@ -154,7 +152,7 @@ class Draft:
         StoreError
             They cannot be written.
         """
-        with storing():
+        with disk_errors():
             for upload in self._uploads:
                 if upload in wanted and not upload.is_too_large:
                     upload.settle()
@@ -202,8 +200,8 @@ class WaitingFiles:
         """
         draft.keep(wanted)
 
-    def read(self, job_id: str, number: int) -> bytes:
-        """The recording of an item.
+    def open(self, job_id: str, number: int) -> RecordingBytes:
+        """The recording of an item, to be closed by the caller.
 
         Raises
         ------
@@ -211,7 +209,7 @@ class WaitingFiles:
             It is not there.
         """
         with losing():
-            return (self.folder / job_id / str(number)).read_bytes()
+            return RecordingBytes(file=(self.folder / job_id / str(number)).open("rb", buffering=0))
 
     def remove(self, job_id: str, number: int) -> None:
         """Remove the recording of an item, if it is there; with the last one, their folder."""
@@ -262,17 +260,6 @@ def _settle_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def storing() -> Iterator[None]:
-    """Have an OSError be a `StoreError`."""
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(
-            "The recordings cannot be stored at the moment; please try again later."
-        ) from error
 
 
 @contextmanager

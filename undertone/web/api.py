@@ -30,6 +30,7 @@ from undertone.errors import (
     UnknownLabels,
     UnknownModel,
 )
+from undertone.spool import DiskFull
 from undertone.web import shapes
 from undertone.web.body_errors import CutOff, FormDamaged
 from undertone.web.capacity import Turns
@@ -119,6 +120,7 @@ RECORDING_ERRORS: tuple[type[UndertoneError], ...] = (
     RecordingSilent,
     NoSpeech,
     StoreError,
+    DiskFull,
     DecoderDied,
     Busy,
 )

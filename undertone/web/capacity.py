@@ -1,4 +1,4 @@
-"""How much is done at a time: analyses take turns, and what is being received has its memory.
+"""How much is done at a time: analyses take turns, and what is being received has its room.
 
 The rule: what cannot be taken on is refused at once (503, with when to come back), never left to
 wait where nobody can see it.
@@ -11,19 +11,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from socket import SHUT_RD
 from typing import IO, Any
 
 from flask import Flask, g, request
 
 from undertone.errors import Busy, TooSlow
-from undertone.settings import Settings
+from undertone.settings import MIB, Settings
+from undertone.spool import MEMORY_BYTES, Spool
 
 # Threads of the server beside those that analyse or wait: for pages, lists, and saying no.
 SPARE_THREADS = 16
 SLOWEST_BYTES_PER_S = 16 * 1024
 # A transfer is ended early, where threads are scarce, if it takes longer for its next 64 kB.
 STALLED_S = 1.0
+FIELDS_BYTES = 2**18  # of a form beside its files, and of what reads it
 
 
 class Turns:
@@ -220,23 +223,27 @@ deadlines = Deadlines()  # of this process's connections, as its server has them
 
 
 class Body:
-    """A request's body, read as long as it comes fast enough and there is memory for it.
+    """A request's body, read as long as it comes fast enough and there is room for it.
 
     Parameters
     ----------
     stream : file
         What the server gives.
-    budget : Budget
+    memory, disk : Budget
+        For what is in memory, and for what was moved to the disk.
     socket : socket, optional
         Where the bytes come from.
     """
 
-    def __init__(self, stream: IO[bytes], budget: Budget, socket: Any = None) -> None:
+    def __init__(self, stream: IO[bytes], memory: Budget, disk: Budget, socket: Any = None) -> None:
         self.n_held = 0
+        self._n_on_disk = 0
         self._n_read = 0
         self._stream = stream
-        self._budget = budget
+        self._memory = memory
+        self._disk = disk
         self._socket = socket
+        self._spools: list[Spool] = []
         self._began_s = time.monotonic()
 
     def read(self, size: int = -1) -> bytes:
@@ -259,27 +266,54 @@ class Body:
             in_time = deadlines.clear(self._socket) or not self._socket
         if time.monotonic() - self._began_s > allowed_s or not in_time:
             raise TooSlow("The recording came too slowly, or stopped on the way. Send it again.")
-        self._budget.take(len(data))
+        self._memory.take(len(data))
         self.n_held += len(data)
         self._n_read += len(data)
         return data
 
+    def spool(self, folder: Path) -> Spool:
+        """Return a place for a part of the body, until `let_go`."""
+        spool = Spool(folder, self.move_to_disk)
+        self._spools.append(spool)
+        return spool
+
+    def move_to_disk(self, n_bytes: int) -> None:
+        """Count so many bytes as on the disk, no longer in memory.
+
+        Raises
+        ------
+        Busy
+            There is no room for them on the disk.
+        """
+        self._disk.take(n_bytes)
+        self._n_on_disk += n_bytes
+        n_in_spools = sum(spool.n_in_memory for spool in self._spools)
+        # Base64 is longer than what it stands for, so there may be less left than the difference.
+        n_held = min(max(0, self.n_held - n_bytes), n_in_spools + FIELDS_BYTES)
+        self._memory.give_back(self.n_held - n_held)
+        self.n_held = n_held
+
     def let_go(self) -> None:
-        """What was read is not in memory any more."""
-        self._budget.give_back(self.n_held)
-        self.n_held = 0
+        """Drop what was read, in memory and on the disk."""
+        for spool in self._spools:
+            spool.close()
+        self._spools.clear()
+        self._memory.give_back(self.n_held)
+        self._disk.give_back(self._n_on_disk)
+        self.n_held = self._n_on_disk = 0
 
 
 def watch_bodies(app: Flask, settings: Settings) -> None:
     """Have every request's body read as a `Body`."""
-    largest = 2 * settings.max_upload_bytes  # in base64 it is a third more
     deadlines.patience_s = settings.patience_s
-    budget = Budget(max(int(settings.uploads_mb * 2**20), largest))
+    memory = Budget(max(int(settings.uploads_mb * MIB), 2 * MEMORY_BYTES))
+    largest = max(2 * settings.max_upload_bytes, settings.max_job_bytes)
+    disk = Budget(max(int(settings.uploads_disk_mb * MIB), largest))
 
     @app.before_request
     def begin() -> None:
         environ = request.environ
-        g.body = Body(environ["wsgi.input"], budget, environ.get("gunicorn.socket"))
+        g.body = Body(environ["wsgi.input"], memory, disk, environ.get("gunicorn.socket"))
         environ["wsgi.input"] = g.body
 
     @app.teardown_request

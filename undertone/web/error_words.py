@@ -136,6 +136,10 @@ SENTENCES: Mapping[str, str] = {
     "store-unavailable": _(
         "The history cannot be read or written at the moment. Please try again in a little while."
     ),
+    "disk-full": _(
+        "The disk of the server is full, so the recording cannot be received. Please try again "
+        "later, or tell the person who runs this server."
+    ),
     "model-unusable": _(
         "This model does not work at the moment. Please choose another, and tell the person who "
         "runs this server."

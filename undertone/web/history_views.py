@@ -1,7 +1,6 @@
 """The history: its page, its JSON, its files; deleting, and playing what is kept."""
 
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 
 from flask import (
@@ -10,12 +9,14 @@ from flask import (
     make_response,
     redirect,
     render_template,
+    request,
     send_file,
     url_for,
 )
 from werkzeug.wrappers import Response as BaseResponse
 
 from undertone.errors import AnalysisNotFound, BadRequest, CrossSite, RecordingNotKept, StoreError
+from undertone.recording_bytes import RecordingBytes
 from undertone.sound.audio_kinds import HEAD_BYTES, extension, media_type
 from undertone.store.exports import as_csv, begun
 from undertone.web.downloads import download, name_download
@@ -155,7 +156,10 @@ def recording(analysis_id: str) -> Response:
         head = _head(source)
         # The name's own ending may claim anything.
         stem = analysis.filename.rpartition(".")[0] or analysis.filename
-        response = send_file(source, media_type(head), conditional=True)
+        if isinstance(source, Path):
+            response = send_file(source, media_type(head), conditional=True)
+        else:
+            response = _send_open(source, media_type(head))
     except FileNotFoundError:
         raise RecordingNotKept(
             "This recording is not kept, or not any more; only what was heard in it is."
@@ -164,9 +168,20 @@ def recording(analysis_id: str) -> Response:
     return response
 
 
-def _head(source: Path | BytesIO) -> bytes:
+def _head(source: Path | RecordingBytes) -> bytes:
     """The first bytes of a recording."""
-    if isinstance(source, BytesIO):
-        return bytes(source.getbuffer()[:HEAD_BYTES])
+    if isinstance(source, RecordingBytes):
+        return source.head(HEAD_BYTES)
     with source.open("rb") as file:
         return file.read(HEAD_BYTES)
+
+
+def _send_open(source: RecordingBytes, kind: str) -> Response:
+    """Answer with a recording, or the part of it that was asked for; it is closed afterwards."""
+    # Flask tells the length of paths only, and without one there are no parts.
+    response = send_file(source.open(), kind, conditional=False)
+    response.direct_passthrough = False  # or nothing would be called at the end
+    response.call_on_close(source.close)
+    response.content_length = len(source)
+    response.make_conditional(request, accept_ranges=True, complete_length=len(source))
+    return response

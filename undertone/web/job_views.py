@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import wraps
+from shutil import copyfileobj
 from typing import Any, cast
 
 from flask import (
@@ -35,6 +36,8 @@ from undertone.errors import (
 from undertone.jobs import results
 from undertone.jobs.desk import Desk
 from undertone.jobs.job import Job
+from undertone.recording_bytes import CHUNK_BYTES
+from undertone.spool import DiskFull
 from undertone.store.exports import begun
 from undertone.store.listing import Cursor
 from undertone.store.waiting import Draft, Upload
@@ -45,7 +48,7 @@ from undertone.web.form_body import FIELDS_BYTES, FormLimits
 from undertone.web.job_models import JobAnswer, JobForm, JobResults, JobsAnswer, JobsQuery
 from undertone.web.openapi import Answers, spec
 from undertone.web.request import (
-    InMemoryRequest,
+    RecordingRequest,
     analyzer,
     given,
     too_large,
@@ -71,9 +74,9 @@ def _into_files(view: View) -> View:
     @wraps(view)
     def receiving(**arguments: Any) -> Any:
         settings = current_app.config["SETTINGS"]
-        draft = desk().draft(g.body.let_go)
+        draft = desk().draft(g.body.move_to_disk)
         try:
-            incoming = cast(InMemoryRequest, request)
+            incoming = cast(RecordingRequest, request)
             incoming.open_upload = draft.open
             incoming.form_limits = FormLimits(
                 parts=settings.job_files + 100,
@@ -101,7 +104,8 @@ def _into_files(view: View) -> View:
     form=JobForm,
     resp=Answers(
         JobAnswer, BadRequest, CutOff, FormDamaged, MissingFile, UnknownModel, UnknownLabels,
-        WebhookRefused, TooManyFiles, JobTooLarge, QueueFull, StoreError, status=202,
+        WebhookRefused, TooManyFiles, JobTooLarge, QueueFull, StoreError, DiskFull,
+        status=202,
     ),
     tags=["Jobs"],
     operation_id="add_job",
@@ -147,7 +151,7 @@ def add_chosen() -> Job | None:
         uploads = []
         for file in files:
             upload = draft.open()
-            upload.write(file.read())
+            copyfileobj(file.stream, upload, CHUNK_BYTES)
             uploads.append((str(file.filename), upload))
         query, form = (Choice.model_validate(d.to_dict()) for d in (request.args, request.form))
         return _submit(draft, uploads, query, form)

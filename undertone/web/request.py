@@ -1,14 +1,14 @@
 """What every view needs of a request: the recording in it, and which answer is wanted."""
 
-import io
 from collections.abc import Callable
-from typing import IO, Any, TypeVar
+from typing import IO, Any, TypeVar, cast
 
 from flask import (
     Request,
     Response,
     after_this_request,
     current_app,
+    g,
     request,
     url_for,
 )
@@ -34,21 +34,26 @@ from undertone.web.request_models import Choice, FileForm, LabelChoice, Recorded
 T = TypeVar("T", bound=BaseModel)
 
 
-class InMemoryRequest(Request):
-    """A request whose uploaded files stay in memory, and whose JSON is read or refused.
+def spool() -> IO[bytes]:
+    """Return a place for a part of the current request, in the data folder where it is large."""
+    return cast(IO[bytes], g.body.spool(current_app.config["SETTINGS"].data_dir))
+
+
+class RecordingRequest(Request):
+    """A request whose files go to the data folder if large, and whose JSON is read or refused.
 
     Werkzeug puts files over 500 kB into the system's temporary folder; Undertone writes nothing
-    outside its data folder, and the size limit bounds the memory.
+    outside its data folder.
 
     Attributes
     ----------
     open_upload : callable
-        Where each file goes; a view that takes more than memory should hold puts another here.
+        Where each file goes; a view that keeps files puts another here.
     form_limits : FormLimits
         Of everything but the files.
     """
 
-    open_upload: Callable[[], IO[bytes]] = io.BytesIO
+    open_upload: Callable[[], IO[bytes]] = staticmethod(spool)
     form_limits = FormLimits(parts=1000)
 
     def make_form_data_parser(self) -> FormParser:
@@ -153,7 +158,7 @@ def analyse(
         Whatever `Analyzer.analyse` raises.
     """
     recording = body.recording
-    if len(recording.data) > (limit := current_app.config["SETTINGS"].max_upload_bytes):
+    if len(recording.content) > (limit := current_app.config["SETTINGS"].max_upload_bytes):
         raise too_large(limit)
     n_labels = query.labels or body.labels or n_labels
     models = _models(body, query)

@@ -5,7 +5,7 @@ that nobody asks for are ignored.
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
@@ -13,7 +13,9 @@ from werkzeug.datastructures import FileStorage
 
 from undertone.emotions import LABEL_SETS
 from undertone.errors import BadRequest, MissingFile, UnknownLabels
+from undertone.recording_bytes import RecordingBytes
 from undertone.sound.audio_kinds import extension
+from undertone.spool import Spool
 from undertone.web.languages import languages
 
 
@@ -110,7 +112,7 @@ class ChartChoice(Choice, LanguageChoice):
 class Recording(NamedTuple):
     """A recording as it came: its bytes, and the name it goes by (may be empty)."""
 
-    data: bytes
+    content: RecordingBytes
     filename: str
 
 
@@ -154,7 +156,7 @@ class _Multipart(Recorded):
     @property
     def recording(self) -> Recording:
         file: FileStorage = getattr(self, self.field)
-        return Recording(file.read(), file.filename or "")
+        return Recording(cast(Spool, file.stream).content(), file.filename or "")
 
 
 class FileForm(_Multipart, Choice):
@@ -219,5 +221,6 @@ class AudioJson(Recorded, Choice):
     @property
     def recording(self) -> Recording:
         """The recording, named after its kind and the time of its coming (UTC)."""
-        data = self.audio.read()
-        return Recording(data, f"recording_{datetime.now(UTC):%Y%m%d_%H%M%S}.{extension(data)}")
+        content = cast(Spool, self.audio.stream).content()
+        name = f"recording_{datetime.now(UTC):%Y%m%d_%H%M%S}.{extension(content)}"
+        return Recording(content, name)

@@ -138,7 +138,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
 
 def _n_files() -> int:
-    """Allow as many open files as the system lets this process have; return their number."""
+    """Allow as many open files as the system lets this process have; return their number.
+
+    Each connection is one, and so is each large upload.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = min(hard, MOST_FILES) if hard != resource.RLIM_INFINITY else MOST_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
