@@ -6,14 +6,15 @@
 from typing import Any
 
 from undertone.errors import AudioError
+from undertone.recording_bytes import RecordingBytes
 from undertone.sound import decoder_main
 
 
-def run(data: bytes, **_: Any) -> None:
+def run(data: RecordingBytes, **_: Any) -> None:
     """Run code; its variable `found`, or its error, comes back as an AudioError."""
     names: dict[str, Any] = {}
     try:
-        exec(data.decode(), names)
+        exec(data[:].decode(), names)
         raise AudioError(f"done: {names.get('found')!r}")
     except AudioError:
         raise

@@ -14,6 +14,7 @@ from undertone.errors import AudioError
 from undertone.settings import ROOT
 from undertone.sound import decoder_process, sandbox
 from undertone.sound.isolation import Decoders
+from undertone.spool import Spool
 
 PROTECTIONS = subprocess.run(
     [sys.executable, "-c", "from undertone.sound import sandbox; print(sandbox.enter())"],
@@ -178,9 +179,49 @@ def test_it_inherits_no_file(intruder: Decoders) -> None:
         "    try: mode = os.fstat(number).st_mode\n"
         "    except OSError: continue\n"
         "    found.append('pipe' if stat.S_ISFIFO(mode) else 'null' if stat.S_ISCHR(mode)\n"
+        "        else 'socket' if stat.S_ISSOCK(mode)\n"
         "        else os.readlink(f'/proc/self/fd/{number}').rpartition('/')[2])"
     )
-    assert outcome(intruder, code) == "done: ['pipe', 'null', 'null', 'statm', 'pipe']"
+    assert outcome(intruder, code) == "done: ['pipe', 'null', 'null', 'statm', 'pipe', 'socket']"
+
+
+@needs_both
+@pytest.mark.parametrize(
+    "use",
+    ["os.write(fd, b'x')", "os.pwrite(fd, b'x', 0)", "os.ftruncate(fd, 0)", "os.fchmod(fd, 0o777)",
+     "mmap.mmap(fd, 100, mmap.MAP_SHARED, mmap.PROT_WRITE)[0:1] = b'x'",
+     "open(f'/proc/self/fd/{fd}', 'r+')"],
+)  # fmt: skip
+def test_the_file_of_a_large_recording_is_only_read(
+    intruder: Decoders, tmp_path: Path, use: str
+) -> None:
+    code = (
+        (
+            "import mmap, os, stat\nfor fd in range(256):\n"
+            "    try: mode = os.fstat(fd).st_mode\n"
+            "    except OSError: continue\n"
+            f"    if stat.S_ISREG(mode) and os.fstat(fd).st_size > 2**20: {use}\n"
+        )
+        .encode()
+        .ljust(2**20 + 9)
+    )
+    spool = Spool(tmp_path)
+    spool.write(code)
+    with spool.content() as content:
+        with pytest.raises(AudioError) as told:
+            intruder.decode(content, max_duration_s=9.0)
+        assert told.value.message.startswith(("PermissionError", "OSError")), told.value.message
+        assert content[:] == code
+
+
+def test_it_says_nothing_where_files_are_handed_over(intruder: Decoders) -> None:
+    code = (
+        "import os, stat\nfor fd in range(256):\n"
+        "    try: mode = os.fstat(fd).st_mode\n"
+        "    except OSError: continue\n"
+        "    if stat.S_ISSOCK(mode): os.write(fd, b'x')\n"
+    )
+    assert outcome(intruder, code).startswith(("BrokenPipeError", "PermissionError"))
 
 
 def test_it_can_still_import_and_start_threads(intruder: Decoders) -> None:

@@ -52,6 +52,7 @@ class DecoderProcess:
         self._is_over = False
         self._started_s = time.monotonic()
         self._files, theirs = socket.socketpair()
+        self._files.shutdown(socket.SHUT_RD)  # files go there, nothing comes back
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", MODULE, str(theirs.fileno())],
