@@ -25,6 +25,7 @@ from undertone.client import Client
 from undertone.errors import FileTooLarge
 from undertone.settings import MIB, Settings
 from undertone.spool import MEMORY_BYTES
+from undertone.web.serving import MOST_FILES
 
 MAX_MB = 12
 VOICE = wav(voice(2.0))
@@ -232,7 +233,7 @@ def test_the_disk_has_its_bound(server: Server) -> None:
 @needs_proc
 def test_each_large_file_may_be_open(server: Server) -> None:
     soft, hard = family(server)[1].rlimit(psutil.RLIMIT_NOFILE)
-    assert soft == hard
+    assert soft >= min(hard, MOST_FILES)
 
 
 @needs_proc
