@@ -9,6 +9,7 @@ from undertone.recognition.model_store import load_info
 from undertone.settings import ROOT, Settings, variable
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+ACCURACY = (ROOT / "docs" / "accuracy.md").read_text(encoding="utf-8")
 
 
 def rows(page: str) -> list[list[str]]:
@@ -48,7 +49,19 @@ def test_the_accuracy_stated_is_the_accuracy_measured() -> None:
     for title, figures in scores.items():
         low, high = figures["uar_interval_95"]
         stated = f"| {title} | {figures['uar']:.1%} | {low:.1%} to {high:.1%} |"
-        assert stated in README, stated
+        assert stated in ACCURACY, stated
+
+
+def test_the_readme_repeats_some_of_it() -> None:
+    repeated = re.findall(r"^\| \S+, \d emotions \| .*\|$", README, re.M)
+    assert len(repeated) >= 4
+    for line in repeated:
+        assert line in ACCURACY, line
+
+
+def test_the_papers_stay_short() -> None:
+    assert len(README.split()) < 900
+    assert len((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()) <= 110
 
 
 def test_every_picture_is_there() -> None:
