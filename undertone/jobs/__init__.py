@@ -1,6 +1,6 @@
-"""Jobs: recordings that are analysed in the background, whether anybody waits or not.
+"""Jobs: background analysis of recordings.
 
-The rule: what is known of a job is in the database and its recordings in files, nothing in a
-process's memory. Whoever works on an item has claimed it for a short while, goes on saying that it
-is alive, and writes the answer in one transaction with the claim's end: each item is answered once.
+All state of a job is in the database and its recordings are in files. No process keeps any of it in
+memory. A worker claims an item for a short lease and renews the lease with a heartbeat. It writes
+the result and ends the claim in one transaction, so each item gets exactly one result.
 """

@@ -1,4 +1,4 @@
-"""Desk: where the web brings jobs and asks after them."""
+"""Desk: entry point of the web application for jobs."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -19,20 +19,20 @@ from undertone.store.waiting import Draft, Upload
 
 
 class Engine(Protocol):
-    """Who sees to it that the items are worked on."""
+    """Interface of the engines. An engine gets the items processed."""
 
     def wake(self) -> None:
-        """Say that there is, or may be, work."""
+        """Signal new or possible work."""
 
     def begin_stop(self, patience_s: float) -> None:
-        """Begin nothing more, and give back what is unfinished after a while; do not wait."""
+        """Start no more work; hand unfinished items back after `patience_s` seconds. Do not block."""
 
     def stop(self, patience_s: float = 0.0) -> None:
-        """Begin nothing more and wait until all is finished or given back."""
+        """Start no more work and block until every item is finished or handed back."""
 
 
 class Desk:
-    """Takes jobs, tells how they are, and ends them.
+    """Submit jobs, read their state, cancel and delete them.
 
     Parameters
     ----------
@@ -49,13 +49,13 @@ class Desk:
         self._webhooks = work.webhooks
 
     def within(self, scope: Scope) -> "Desk":
-        """Return the same desk for the jobs in a scope."""
+        """Return the same desk, restricted to the jobs in a scope."""
         part = copy.copy(self)
         part.jobs = self.jobs.within(scope)
         return part
 
     def draft(self, on_disk: Callable[[int], None] = not_counted) -> Draft:
-        """A place for the recordings of a new job.
+        """Create a draft. It receives the recordings of a new job.
 
         Parameters
         ----------
@@ -65,9 +65,9 @@ class Desk:
         Raises
         ------
         QueueFull
-            Too much waits already.
+            The queue is full.
         StoreError
-            Nothing can be stored.
+            The database cannot be read, or the folder cannot be written.
         """
         self.jobs.check_room()
         return Draft(
@@ -87,28 +87,33 @@ class Desk:
         webhook: str,
         too_large: FileTooLarge,
     ) -> Job:
-        """Store a job, and have it done.
+        """Store a job and signal the engine.
 
         Parameters
         ----------
         draft : Draft
         uploads : sequence of (filename, Upload)
-            What is wanted of the draft.
+            Recordings of the draft to keep.
         model : str
         n_labels : {7, 8, 6}
         webhook : str
-            URL that is told when the job is over; empty if nobody is.
+            URL to call when the job is over; empty for none.
         too_large : FileTooLarge
-            What becomes of recordings over the limit.
+            Error stored for each recording over the size limit.
+
+        Returns
+        -------
+        Job
+            The stored job.
 
         Raises
         ------
         WebhookRefused
-            Nobody can be told there.
+            The webhook cannot be used.
         QueueFull
-            There is no room for it.
+            The queue has no room for the job.
         StoreError
-            It cannot be stored.
+            The job cannot be stored.
         """
         self._webhooks.check(webhook)
         self._files.keep(draft, [upload for _, upload in uploads])
@@ -132,7 +137,7 @@ class Desk:
         return job
 
     def sweep(self) -> None:
-        """Remove recordings that a crash left behind.
+        """Remove recordings left behind by a crash.
 
         Raises
         ------
@@ -142,12 +147,12 @@ class Desk:
         self._files.sweep(self.jobs.are_over)
 
     def look(self, job_id: str) -> Job:
-        """The job as it is; whoever asks also sees to it that somebody works on it.
+        """Return a job. If it is unfinished, signal the engine too.
 
         Raises
         ------
         JobNotFound
-            There is none.
+            There is no such job.
         StoreError
             The database cannot be read.
         """
@@ -157,10 +162,10 @@ class Desk:
         return job
 
     def cancel(self, job_id: str) -> Job:
-        """End what is unfinished of a job; see `Jobs.cancel`."""
+        """Cancel the unfinished items of a job; see `Jobs.cancel`."""
         job = self.jobs.cancel(job_id)
         self._files.remove_job(job.id)
-        self.engine.wake()  # somebody may have to be told
+        self.engine.wake()  # a webhook may be due
         return job
 
     def delete(self, job_id: str) -> None:
@@ -170,7 +175,7 @@ class Desk:
 
 
 def open_desk(settings: Settings, analyzer: Analyzer) -> Desk:
-    """The desk of a web process; what an earlier one left unfinished is taken up."""
+    """Open the desk of a web process. Work left unfinished by an earlier process is resumed."""
     work = open_work(settings, analyzer)
     desk = Desk(settings, work, _open_engine(settings, work))
     desk.engine.wake()
@@ -180,7 +185,7 @@ def open_desk(settings: Settings, analyzer: Analyzer) -> Desk:
 def _open_engine(settings: Settings, work: Work) -> Engine:
     if not settings.broker_url:
         return InProcess(work, settings.job_threads)
-    # Most servers need no broker, and its libraries take their time to load.
+    # Most servers need no broker, and its libraries are slow to import.
     with needed_for("UNDERTONE_BROKER_URL"):
         from undertone.jobs.broker import Broker, make_celery
 

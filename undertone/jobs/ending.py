@@ -1,7 +1,6 @@
-"""How items and jobs end: in the transaction of whoever ends the last of a job's items.
+"""Ends of items and jobs. A job ends in the same transaction as the last of its items.
 
-The rule: who changes items and their job changes the items first. Two who each hold what the other
-waits for would wait in vain.
+A transaction changes the items before their job. The fixed lock order prevents deadlocks.
 """
 
 from datetime import datetime
@@ -16,21 +15,27 @@ from undertone.store.schema import job_items, jobs, webhooks
 def end_items(
     connection: Connection, which: ColumnElement[bool], state: State, **values: Any
 ) -> bool:
-    """End unfinished items; whether there were any.
+    """End unfinished items. Return False if there were none.
 
     Parameters
     ----------
     connection : Connection
-        In a transaction that writes.
-    which : condition on `job_items`
+        Connection inside a write transaction.
+    which : sqlalchemy.ColumnElement[bool]
+        Condition on `job_items`.
     state : State
-        The one they end in.
+        Final state of the items.
     **values
-        More columns.
+        Values for further columns.
+
+    Returns
+    -------
+    bool
+        True if at least one item was ended.
     """
     mine = (job_items.c.job_id, job_items.c.number)
     locked = select(*mine).where(which, job_items.c.state.in_(UNFINISHED))
-    # In one order: two who each held what the other waits for would wait in vain.
+    # Lock in a fixed order, to prevent deadlocks.
     connection.execute(locked.order_by(*mine).with_for_update())
     ended = connection.execute(
         update(job_items)
@@ -41,9 +46,18 @@ def end_items(
 
 
 def end_job_if_over(connection: Connection, job_id: str, now: datetime) -> None:
-    """End a job whose items are all over; its webhook is due then."""
+    """End a job if all its items have ended. Its webhook is then due.
+
+    Parameters
+    ----------
+    connection : Connection
+        Connection inside a write transaction.
+    job_id : str
+    now : datetime
+        Time of the job's end; the webhook is due from then on.
+    """
     job = jobs.c.id == job_id
-    # Of two who end the last two items, the second has to see what the first did.
+    # Two transactions may end the last two items. The second must see the first one's change.
     connection.execute(select(jobs.c.id).where(job).with_for_update())
     states = set(
         connection.execute(

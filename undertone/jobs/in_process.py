@@ -1,4 +1,4 @@
-"""InProcess: the engine of one web process, or of a few with one data folder."""
+"""InProcess: engine for a single web process, or for a few processes with one data folder."""
 
 from collections.abc import Callable
 
@@ -7,12 +7,13 @@ from undertone.jobs.work import Work
 
 
 class InProcess:
-    """Works on items with a few threads of this process, and tells with one more.
+    """Engine with a few threads for items and one more thread for webhooks, all in this process.
 
     Parameters
     ----------
     work : Work
     n_threads : int >= 0
+        Number of threads for items.
     """
 
     def __init__(self, work: Work, n_threads: int) -> None:
@@ -21,19 +22,19 @@ class InProcess:
         self._tellers = Pool("webhook", 1, work.webhooks.step, work.webhooks.any_unfinished)
 
     def wake(self) -> None:
-        """Look for work."""
+        """Check for work and start the threads if there is any."""
         if self._work.claims.any_unfinished():
             self._items.wake()
         if self._work.webhooks.any_unfinished():
             self._tellers.wake()
 
     def begin_stop(self, patience_s: float) -> None:
-        """Begin nothing more, and give back what is unfinished after a while; do not wait."""
+        """Start no more work; hand unfinished items back after `patience_s` seconds. Do not block."""
         self._items.begin_stop(patience_s)
         self._tellers.begin_stop(patience_s)
 
     def stop(self, patience_s: float = 0.0) -> None:
-        """Begin nothing more and wait until all is finished or given back."""
+        """Start no more work and block until every item is finished or handed back."""
         self._items.stop(patience_s)
         self._tellers.stop(patience_s)
 

@@ -1,4 +1,4 @@
-"""Pool: a few threads that work for as long as there is something to do, in this process."""
+"""Pool of worker threads in this process. The threads run as long as there is work."""
 
 import logging
 import threading
@@ -6,27 +6,35 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-POLL_S = 5  # how often is looked for what other processes have left behind
+POLL_S = 5  # interval between checks for work left behind by other processes
 logger = logging.getLogger("undertone")
 
 
 class Step(Protocol):
-    """One piece of work."""
+    """One unit of work."""
 
     def __call__(self, must_stop: Callable[[], bool]) -> bool:
-        """Do it, or end when told to; whether there was any."""
+        """Do one unit of work. Return False if there was none.
+
+        Parameters
+        ----------
+        must_stop : callable
+            Returns True when the step should end early.
+        """
 
 
 class Pool:
-    """Threads that do one step after the other; without work there are none.
+    """Threads that run one step after another. Without work there are no threads.
 
     Parameters
     ----------
     name : str
+        Name of the threads.
     n_threads : int >= 0
+        Maximum number of threads.
     step : Step
     any_unfinished : callable
-        Whether there may be work later on, here or where another process drops it.
+        Returns True if work may still come, from here or handed back by another process.
     """
 
     def __init__(
@@ -42,7 +50,7 @@ class Pool:
         self._stop_at_s: float | None = None
 
     def wake(self) -> None:
-        """Say that there is work."""
+        """Signal new work. Start threads up to the maximum."""
         with self._changed:
             self._n_calls += 1
             self._changed.notify_all()
@@ -52,12 +60,12 @@ class Pool:
                 thread.start()
 
     def begin_stop(self, patience_s: float) -> None:
-        """Begin nothing more, and give back what is unfinished after a while; do not wait."""
-        # Called by a signal's handler, which must not wait for a lock.
+        """Start no more work; hand unfinished items back after `patience_s` seconds. Do not block."""
+        # Called by a signal handler, so it must not wait for a lock.
         self._stop_at_s = time.monotonic() + patience_s
 
     def stop(self, patience_s: float = 0.0) -> None:
-        """Begin nothing more and wait until all is finished or given back."""
+        """Start no more work and block until every item is finished or handed back."""
         if self._stop_at_s is None:
             self.begin_stop(patience_s)
         with self._changed:

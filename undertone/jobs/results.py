@@ -1,4 +1,4 @@
-"""What was heard in the recordings of a job, as files; written piece by piece as they are read."""
+"""Results of a job as JSON, CSV or ZIP, streamed in pieces."""
 
 import csv
 import io
@@ -16,11 +16,13 @@ from undertone.recognition.timeline import with_timeline
 from undertone.store.exports import COLUMNS, Line, cells, harmless
 from undertone.store.history import History
 
-_UNFIT = re.compile(r'[\\/:*?"<>|\x00-\x1f]')  # for the name of a file, on any system
+_UNFIT = re.compile(r'[\\/:*?"<>|\x00-\x1f]')  # invalid in file names on some operating system
 
 
 def outcomes(job: Job, history: History) -> Iterator[tuple[Item, Analysis | None]]:
-    """Each recording of a job with what was heard in it so far.
+    """Yield each recording of a job with its analysis.
+
+    The analysis is None if there is none yet. Recordings with deleted analyses are left out.
 
     Raises
     ------
@@ -38,7 +40,7 @@ def outcomes(job: Job, history: History) -> Iterator[tuple[Item, Analysis | None
 
 
 def as_json(job: Job, history: History) -> Iterator[str]:
-    """The job with each recording's whole analysis in ``result``."""
+    """Yield the job as JSON, with the full analysis of each recording in ``result``."""
     yield json.dumps(job.summary())[:-1] + ', "items": ['
     comma = "\n"
     for item, analysis in outcomes(job, history):
@@ -49,7 +51,7 @@ def as_json(job: Job, history: History) -> Iterator[str]:
 
 
 def as_csv(job: Job, history: History) -> Iterator[str]:
-    """A table with a line for each recording; with the mark by which spreadsheets know UTF-8."""
+    """Yield a CSV table, one line per recording. It starts with a BOM, for spreadsheets."""
     writer = csv.writer(Line())
     yield "\ufeff" + writer.writerow(("number", "state", "error", *COLUMNS))
     for item, analysis in outcomes(job, history):
@@ -59,16 +61,23 @@ def as_csv(job: Job, history: History) -> Iterator[str]:
 
 
 def as_zip(job: Job, history: History, recognizers: Mapping[str, Recognizer]) -> Iterator[bytes]:
-    """Archive of a report on each recording that was heard.
+    """Yield a ZIP archive with a PDF report on each analysed recording.
+
+    Parameters
+    ----------
+    job : Job
+    history : History
+    recognizers : mapping of str to Recognizer
+        Recognizers by model name. The report shows the recognizer's `info` if it is known.
 
     Raises
     ------
     NoResults
-        There is none.
+        No recording of the job has a result.
     StoreError
         The database cannot be read.
     """
-    from undertone.drawing.report import report  # draws, which tables need not wait for
+    from undertone.drawing.report import report  # slow to import, and the tables do not need it
 
     if not job.counts["done"]:
         raise NoResults("Nothing was heard in this job's recordings, or not yet.")
@@ -84,28 +93,28 @@ def as_zip(job: Job, history: History, recognizers: Mapping[str, Recognizer]) ->
 
 
 def _name(item: Item) -> str:
-    """No two of a job are equal, and none leads out of the folder it is unpacked into."""
+    """Return a file name, unique in the job. It cannot escape the folder it is unpacked into."""
     stem = _UNFIT.sub("_", PurePath(item.filename).stem)[:100].rstrip(". ")
     return f"{item.number:04} {stem}.pdf"
 
 
 class _Parts(io.RawIOBase):
-    """A file that is given away as it is written."""
+    """Write-only file for streaming. Its content is handed over in parts."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
 
     def writable(self) -> bool:
-        """Yes; there is nothing to seek, so archives put lengths behind their files."""
+        """Return True. The file cannot seek, so `zipfile` writes sizes after the data."""
         return True
 
     def write(self, part: bytes) -> int:  # type: ignore[override]
-        """Keep a part until it is taken."""
+        """Buffer a part until `taken` is called."""
         self._parts.append(bytes(part))
         return len(part)
 
     def taken(self) -> bytes:
-        """What was written since the last time."""
+        """Return everything written since the last call."""
         taken = b"".join(self._parts)
         self._parts.clear()
         return taken

@@ -1,4 +1,4 @@
-"""Work: all that engines need to work on jobs, and how much of it waits."""
+"""Work: everything an engine needs to process jobs, and the number of waiting steps."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +15,17 @@ from undertone.store.waiting import WaitingFiles
 
 @dataclass(frozen=True)
 class Work:
-    """The parts that know of jobs, on one database and one folder."""
+    """All parts that handle jobs. They share one database and one folder.
+
+    Attributes
+    ----------
+    jobs : Jobs
+    files : WaitingFiles
+        Recordings that wait.
+    claims : Claims
+    runner : Runner
+    webhooks : Webhooks
+    """
 
     jobs: Jobs
     files: WaitingFiles
@@ -24,7 +34,7 @@ class Work:
     webhooks: Webhooks
 
     def step(self) -> None:
-        """Work on the item whose turn it is, then tell one of those who wait to be told.
+        """Process the next item in the queue, then deliver one due webhook.
 
         Raises
         ------
@@ -35,7 +45,7 @@ class Work:
         self.webhooks.step()
 
     def n_waiting(self) -> int:
-        """How many steps could be taken now.
+        """Return the number of steps that could run now.
 
         Raises
         ------
@@ -46,7 +56,7 @@ class Work:
 
 
 def open_work(settings: Settings, analyzer: Analyzer) -> Work:
-    """The work in the database of an analyser's history and the settings' data folder."""
+    """Open the work on the database of the analyser's history, with the settings' audio storage."""
     database = analyzer.history.engine
     queue = Limits(settings.job_queue_files, int(settings.job_queue_mb * MIB))
     jobs = Jobs(database, queue)
