@@ -1,7 +1,7 @@
-"""The engine for many machines: Celery workers, whom a broker tells that there is work.
+"""Engine for several machines: Celery workers, notified of work through a message broker.
 
-The rule: a message says that there may be work, not which. Whose turn it is stands in the database,
-so a message that comes twice or late does no harm, and for one that is lost another is sent.
+A message only says "there may be work"; it names no item. The queue order is in the database.
+Duplicate or late messages do no harm, and a lost message is replaced by a later one.
 """
 
 import logging
@@ -17,13 +17,13 @@ from undertone.errors import StoreError
 from undertone.jobs.work import Work
 
 QUEUE = "undertone"
-SWEEP_S = 10.0  # how often workers look for work of which no message tells
-PAUSE_S = 2.0  # between two times that a web process tells of work: each look at a job asks for it
-# Redis keeps a message of a worker that died for so long; no recording takes longer.
+SWEEP_S = 10.0  # interval between the checks of workers for work without a message
+PAUSE_S = 2.0  # minimum time between two notifications; every read of a job requests one
+# Redis redelivers the message of a dead worker after this time. No recording takes longer.
 VISIBILITY_S = 6 * 3600
-PATIENCE_S = 3.0  # for the broker's answers
-# Who only sends tries once and does not wait for a broker that is there and says nothing, such as
-# a RabbitMQ that is short of memory. The names are those of both, which pass over the other's.
+PATIENCE_S = 3.0  # timeout for the broker's responses
+# A process that only sends tries once. It does not wait for a connected but silent broker, such as
+# a RabbitMQ short of memory. The names are for Redis and RabbitMQ; each ignores the other's.
 SENDING = {
     "max_retries": 0,
     "socket_timeout": PATIENCE_S,
@@ -34,20 +34,21 @@ logger = logging.getLogger("undertone")
 
 
 def make_celery(broker_url: str, work: Callable[[], Work]) -> Celery:
-    """The Celery application of web processes, which send, and of workers, which work.
+    """Create the Celery application. Web processes send with it and workers run its tasks.
 
     Parameters
     ----------
     broker_url : str
         Such as ``redis://host:6379/0`` or ``amqp://user:password@host``.
     work : callable
-        Gives the work, made when it is first needed: a worker's processes each need their own.
+        Returns the work. It is created on first use, because each process of a worker needs its
+        own.
     """
     celery = Celery("undertone", broker=broker_url, set_as_current=False)
     celery.conf.update(
         task_default_queue=QUEUE,
         task_ignore_result=True,
-        # A message is done with when the work is, and one at a time is taken.
+        # Acknowledge a message after the work, and take one message at a time.
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
@@ -75,12 +76,12 @@ def make_celery(broker_url: str, work: Callable[[], Work]) -> Celery:
 
 
 def top_up(celery: Celery, n_waiting: int) -> None:
-    """Have as many messages under way as there are steps to take.
+    """Send messages until the queue holds at least `n_waiting`.
 
     Raises
     ------
     OperationalError
-        The broker does not answer.
+        The broker does not respond.
     """
     if not n_waiting:
         return
@@ -94,7 +95,7 @@ def top_up(celery: Celery, n_waiting: int) -> None:
 
 
 class Broker:
-    """The engine of a web process: it only says that there is work.
+    """Engine of a web process. It only notifies workers of work.
 
     Parameters
     ----------
@@ -109,7 +110,7 @@ class Broker:
         self._is_wanted = self._is_telling = False
 
     def wake(self) -> None:
-        """Tell workers of what waits, now or in a moment; nobody waits for the broker."""
+        """Notify workers of waiting work, now or shortly. Do not wait for the broker."""
         with self._changing:
             self._is_wanted = True
             if self._is_telling:
@@ -128,14 +129,14 @@ class Broker:
             time.sleep(PAUSE_S)
 
     def begin_stop(self, patience_s: float) -> None:
-        """Nothing is worked on here."""
+        """Do nothing: this process runs no items."""
 
     def stop(self, patience_s: float = 0.0) -> None:
-        """Nothing is worked on here."""
+        """Do nothing: this process runs no items."""
 
 
 def _n_messages(connection: Any) -> int:
-    """How many messages no worker has taken yet."""
+    """Return the number of messages not yet taken by a worker."""
     channel = connection.default_channel
     try:
         return int(channel.queue_declare(QUEUE, passive=True).message_count)
@@ -144,7 +145,7 @@ def _n_messages(connection: Any) -> int:
 
 
 def _guarded(action: Callable[[], None]) -> None:
-    """Do it; when database or broker do not answer, a later sweep makes good for it."""
+    """Run the action. Log a failure of database or broker; a later sweep makes up for it."""
     try:
         action()
     except (StoreError, OperationalError) as error:
@@ -152,7 +153,7 @@ def _guarded(action: Callable[[], None]) -> None:
 
 
 class _Sweeper(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Has each worker look for work of which no message tells: it was lost, or somebody died."""
+    """Periodic check in each worker for work without a message: lost messages, dead workers."""
 
     requires = {"celery.worker.components:Timer"}
 
@@ -161,15 +162,15 @@ class _Sweeper(bootsteps.StartStopStep):  # type: ignore[misc]
         self._entry: Any = None
 
     def start(self, worker: Any) -> None:
-        """Begin to look."""
+        """Start the periodic check."""
         self._entry = worker.timer.call_repeatedly(SWEEP_S, self._sweep, (worker.app,))
 
     def stop(self, worker: Any) -> None:
-        """Look no more."""
+        """Stop the periodic check."""
         if self._entry:
             self._entry.cancel()
             self._entry = None
 
     def _sweep(self, celery: Celery) -> None:
-        # Of use only for now: if all are at work until the next one comes, there is no hurry.
+        # The message expires with the next sweep: if all workers are busy, there is no hurry.
         _guarded(lambda: celery.send_task("undertone.sweep", expires=SWEEP_S, retry=False))

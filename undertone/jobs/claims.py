@@ -1,7 +1,7 @@
-"""Claims: what engines ask for: the item whose turn it is, for as long as they are alive.
+"""Claims: the exclusive right of a worker to process one item.
 
-The rule: a claim holds for one lease and is renewed while the work goes on. Whoever loses it, by
-dying, by stopping to renew it or because somebody cancels, has no say any more.
+A claim is valid for one lease and is renewed during the work. A worker loses its claim if it dies,
+stops renewing or the item is cancelled. Without the claim it can no longer change the item.
 """
 
 import secrets
@@ -20,19 +20,21 @@ from undertone.store.schema import job_items, jobs
 
 @dataclass(frozen=True)
 class Claim:
-    """An item, and the right to work on it.
+    """An item and the right to process it.
 
     Attributes
     ----------
     job_id : str
     number : int
-        Which item of the job.
+        Number of the item in the job.
     key : str
-        Of this claim alone.
-    filename, model, n_labels
-        What the analysis needs beside the recording.
+        Key of this claim alone.
+    filename, model : str
+        Inputs of the analysis, besides the recording and the number of labels.
+    n_labels : int
+        Requested number of labels.
     owner : str
-        Id of the key that brought the job; its results belong to it.
+        Id of the API key used to submit the job. It owns the results.
     """
 
     job_id: str
@@ -45,16 +47,16 @@ class Claim:
 
 
 class Claims:
-    """The items' turns; safe under many threads and several processes and machines.
+    """Queue of the items. Safe for threads, processes and machines.
 
     Parameters
     ----------
     engine : Engine
-        Of a database that `History` has opened.
+        Engine of a database opened by `History`.
     lease : timedelta
-        How long somebody who works on an item may be silent before another one takes it.
+        Time without a renewal before another worker may claim the item.
     max_attempts : int
-        An item that was begun so often and never ended is set aside.
+        Number of unfinished attempts before an item is set aside.
     """
 
     def __init__(self, engine: Engine, lease: timedelta, max_attempts: int) -> None:
@@ -63,7 +65,7 @@ class Claims:
         self._max_attempts = max_attempts
 
     def n_waiting(self) -> int:
-        """How many items could be taken now.
+        """Return the number of items ready to be claimed.
 
         Raises
         ------
@@ -75,7 +77,7 @@ class Claims:
             return connection.execute(count.where(_waits(datetime.now(UTC)))).scalar_one()
 
     def any_unfinished(self) -> bool:
-        """Whether any item waits or is worked on.
+        """Return True if any item is queued or running.
 
         Raises
         ------
@@ -87,7 +89,7 @@ class Claims:
             return connection.execute(found).first() is not None
 
     def take(self) -> Claim | None:
-        """The item whose turn it is; None where none waits.
+        """Claim the next item. Return None if none is waiting.
 
         Raises
         ------
@@ -106,7 +108,7 @@ class Claims:
         return None
 
     def renew(self, claim: Claim, progress: float) -> bool:
-        """Say that the work goes on; whether the item is still the claim's.
+        """Renew the lease. Return False if the claim is lost.
 
         Raises
         ------
@@ -121,7 +123,14 @@ class Claims:
         return bool(renewed.rowcount)
 
     def finish(self, claim: Claim, connection: Connection, analysis_id: str) -> None:
-        """End an item whose analysis is stored in the same transaction.
+        """End an item as done. Its analysis is stored in the same transaction.
+
+        Parameters
+        ----------
+        claim : Claim
+        connection : Connection
+            Connection inside a write transaction.
+        analysis_id : str
 
         Raises
         ------
@@ -136,7 +145,7 @@ class Claims:
         end_job_if_over(connection, claim.job_id, datetime.now(UTC))
 
     def fail(self, claim: Claim, error: UndertoneError) -> None:
-        """End an item that has no result, and say why; nothing happens when the claim is lost.
+        """End an item as failed and store the error. Do nothing if the claim is lost.
 
         Raises
         ------
@@ -147,7 +156,7 @@ class Claims:
             self._fail(connection, _holds(claim), claim.job_id, error)
 
     def is_last(self, claim: Claim) -> bool:
-        """Whether the job of an item that has ended is over with it.
+        """Return True if the job of an ended item is over.
 
         Raises
         ------
@@ -159,13 +168,13 @@ class Claims:
             return connection.execute(found).scalar() is not None
 
     def give_back(self, claim: Claim, *, blameless: bool) -> None:
-        """Let somebody else begin an item anew; nothing happens when the claim is lost.
+        """Return an item to the queue, to be restarted. Do nothing if the claim is lost.
 
         Parameters
         ----------
         claim : Claim
         blameless : bool
-            Whether the attempt does not count, because something else ended it.
+            True if the attempt does not count, because something else ended it.
 
         Raises
         ------
@@ -183,7 +192,7 @@ class Claims:
             )  # fmt: skip
 
     def _next(self, connection: Connection, now: datetime) -> Row[Any] | None:
-        """The row whose turn it is, locked; what others have locked is passed over."""
+        """Select and lock the next row. Rows locked by others are skipped."""
         return connection.execute(
             select(job_items, jobs.c.model, jobs.c.n_labels, jobs.c.owner)
             .join_from(job_items, jobs)
@@ -227,13 +236,13 @@ class Claims:
 
 
 def _waits(now: datetime) -> ColumnElement[bool]:
-    """Nobody works on it, or who did is silent for too long."""
+    """Condition: the item is queued, or its lease has expired."""
     state, until = job_items.c.state, job_items.c.lease_until
     return or_(state == State.QUEUED, and_(state == State.RUNNING, until < now))
 
 
 def _holds(claim: Claim) -> ColumnElement[bool]:
-    """It is still the claim's."""
+    """Condition: the item still belongs to the claim."""
     return and_(
         job_items.c.job_id == claim.job_id,
         job_items.c.number == claim.number,

@@ -25,7 +25,10 @@ class Engine(Protocol):
         """Signal new or possible work."""
 
     def begin_stop(self, patience_s: float) -> None:
-        """Start no more work; hand unfinished items back after `patience_s` seconds. Do not block."""
+        """Start no more work, and hand back unfinished items after `patience_s` seconds.
+
+        The call itself does not wait.
+        """
 
     def stop(self, patience_s: float = 0.0) -> None:
         """Start no more work and block until every item is finished or handed back."""

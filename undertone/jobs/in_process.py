@@ -29,7 +29,10 @@ class InProcess:
             self._tellers.wake()
 
     def begin_stop(self, patience_s: float) -> None:
-        """Start no more work; hand unfinished items back after `patience_s` seconds. Do not block."""
+        """Start no more work, and hand back unfinished items after `patience_s` seconds.
+
+        The call itself does not wait.
+        """
         self._items.begin_stop(patience_s)
         self._tellers.begin_stop(patience_s)
 

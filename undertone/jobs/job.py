@@ -1,4 +1,4 @@
-"""Job and Item: what is told of work in the background."""
+"""Job and Item: descriptions of background work for clients."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from undertone.store.listing import Cursor
 
 
 class State(StrEnum):
-    """Where an item is; a job's is read from its items'."""
+    """State of an item or job. The state of a job follows from its items."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -20,7 +20,7 @@ class State(StrEnum):
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing comes after it."""
+        """True if the state is final."""
         return self not in UNFINISHED
 
 
@@ -29,7 +29,7 @@ UNFINISHED = (State.QUEUED, State.RUNNING)
 
 @dataclass(frozen=True)
 class Heard:
-    """In short what was heard; the whole is in the history."""
+    """Summary of a result. The full analysis is in the history."""
 
     analysis_id: str
     label: str
@@ -50,11 +50,11 @@ class Item:
     progress : float
         0 to 1.
     attempts : int
-        How often its analysis was begun.
+        Number of attempts started.
     heard : Heard, optional
-        When it is done.
+        Result, once the item is done.
     error : dict, optional
-        When it failed: `UndertoneError.to_dict` of the reason.
+        Reason of a failure, from `UndertoneError.to_dict`.
     """
 
     number: int
@@ -66,7 +66,7 @@ class Item:
     error: dict[str, Any] | None
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields, ready for JSON."""
+        """Return all fields, ready for JSON."""
         heard = self.heard
         return {
             "number": self.number,
@@ -84,7 +84,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Webhook:
-    """Whom to tell when a job is over, and how that went.
+    """Webhook of a job and the state of its delivery.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class Webhook:
     state : {"waiting", "due", "delivered", "given up"}
     attempts : int
     problem : str
-        Why the last attempt failed; empty if none has.
+        Error of the last failed attempt; empty if none has failed.
     """
 
     url: str
@@ -101,7 +101,7 @@ class Webhook:
     problem: str
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields, ready for JSON."""
+        """Return all fields, ready for JSON."""
         return {
             "url": self.url,
             "state": self.state,
@@ -112,19 +112,20 @@ class Webhook:
 
 @dataclass(frozen=True)
 class Job:
-    """One recording or many, analysed in the background.
+    """One or more recordings, analysed in the background.
 
     Attributes
     ----------
     id : str
-        Not to be guessed.
-    created_at, started_at, finished_at : datetime
-        The latter two None until then.
+        Random and hard to guess.
+    created_at : datetime
+    started_at, finished_at : datetime, optional
+        None until then.
     state : State
-        ``done`` when each item is over and one at least has a result.
+        ``done`` if all items are over and at least one has a result.
     model : str
     n_labels : int
-        What was asked for.
+        Requested number of labels.
     items : tuple of Item
     webhook : Webhook, optional
     """
@@ -141,25 +142,25 @@ class Job:
 
     @property
     def cursor(self) -> Cursor:
-        """Its place in the list."""
+        """Position of the job in the list."""
         return Cursor(self.created_at, self.id)
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many items there are in each state."""
+        """Number of items in each state."""
         found = Counter(item.state for item in self.items)
         return {state.value: found[state] for state in State}
 
     @property
     def progress(self) -> float:
-        """Mean of the items', 0 to 1; what is over is complete, however it ended."""
+        """Mean progress of the items, 0 to 1. An ended item counts as 1, whatever its outcome."""
         if self.state.is_over or not self.items:
             return 1.0
         shares = [1.0 if item.state.is_over else item.progress for item in self.items]
         return sum(shares) / len(shares)
 
     def summary(self) -> dict[str, Any]:
-        """All but the items, ready for JSON."""
+        """Return all fields except the items, ready for JSON."""
 
         def moment(time: datetime | None) -> str | None:
             return time.isoformat() if time else None
@@ -178,5 +179,5 @@ class Job:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields, ready for JSON."""
+        """Return all fields, ready for JSON."""
         return {**self.summary(), "items": [item.to_dict() for item in self.items]}

@@ -60,7 +60,10 @@ class Pool:
                 thread.start()
 
     def begin_stop(self, patience_s: float) -> None:
-        """Start no more work; hand unfinished items back after `patience_s` seconds. Do not block."""
+        """Start no more work, and hand back unfinished items after `patience_s` seconds.
+
+        The call itself does not wait.
+        """
         # Called by a signal handler, so it must not wait for a lock.
         self._stop_at_s = time.monotonic() + patience_s
 

@@ -1,7 +1,7 @@
-"""Posting to an address that a client gave: to the outside only, and only where it was looked up.
+"""HTTP POST to a URL given by a client, protected against requests to internal networks.
 
-The rule: a name is looked up once, every address it stands for must be allowed, and the connection
-goes to just that address. Nothing that answers can send the request elsewhere or keep it for long.
+The host name is resolved once, every address it resolves to must be allowed, and the connection
+goes to one of exactly these addresses. Redirects are not followed, and there is a deadline.
 """
 
 import http.client
@@ -18,11 +18,11 @@ from undertone.jobs.public_addresses import is_public
 
 MAX_URL_CHARS = 2000
 CONNECT_S = 5.0
-DEADLINE_S = 20.0  # for all of it, however slowly the other side speaks
+DEADLINE_S = 20.0  # for the whole exchange, however slow the receiver
 
 
 class Undelivered(Exception):
-    """Why it did not arrive; `is_final` when there is no use in trying again."""
+    """Failed delivery, with the reason. `is_final` is True if a retry would be useless."""
 
     def __init__(self, reason: str, *, is_final: bool = False) -> None:
         super().__init__(reason)
@@ -30,18 +30,18 @@ class Undelivered(Exception):
 
 
 def check_url(url: str, allow_private: bool) -> None:
-    """Return if something could be posted there.
+    """Return if a POST to the URL would be allowed.
 
     Parameters
     ----------
     url : str
     allow_private : bool
-        Whether addresses of this machine and of inner networks are allowed.
+        True if addresses of this machine and of internal networks are allowed.
 
     Raises
     ------
     WebhookRefused
-        It is none, cannot be found, or is not allowed.
+        The URL is invalid, its host cannot be found, or its address is not allowed.
     """
     try:
         _addresses(_parts(url), allow_private)
@@ -50,12 +50,20 @@ def check_url(url: str, allow_private: bool) -> None:
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], allow_private: bool) -> None:
-    """Post and return when it was answered with a status from 200 to 299.
+    """Send a POST request. Return if the response status is 200 to 299.
+
+    Parameters
+    ----------
+    url : str
+    body : bytes
+    headers : mapping of str to str
+    allow_private : bool
+        As for `check_url`.
 
     Raises
     ------
     Undelivered
-        It was not.
+        There was no response, it had another status, or the URL was refused.
     """
     try:
         parts = _parts(url)
@@ -89,11 +97,11 @@ def _parts(url: str) -> SplitResult:
 
 
 def _addresses(parts: SplitResult, allow_private: bool) -> list[tuple[str, int]]:
-    """Where the host is, each as (IP address, port)."""
+    """Resolve the host. Return its addresses as (IP address, port)."""
     host, port = str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except UnicodeError as error:  # a name that the domain name system does not allow
+    except UnicodeError as error:  # a name not allowed in DNS
         raise OSError(str(error)) from error
     addresses = [(str(place[0]), int(place[1])) for *_, place in found]
     if not allow_private:
@@ -109,12 +117,12 @@ def _addresses(parts: SplitResult, allow_private: bool) -> list[tuple[str, int]]
 def _exchange(
     parts: SplitResult, address: tuple[str, int], body: bytes, headers: Mapping[str, str]
 ) -> int:
-    """Post to an address under the name of its host; the status of the answer."""
+    """Send a POST to an address, under its host name. Return the response status."""
     host = str(parts.hostname)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(host, parts.port)
-    connection.auto_open = 0  # it would look the name up once more
+    connection.auto_open = 0  # it would resolve the name once more
     with socket.create_connection(address, CONNECT_S) as plain, plain.dup() as wire:
         hang_up = threading.Timer(DEADLINE_S, _hang_up, [wire])
         hang_up.start()

@@ -1,9 +1,9 @@
-"""Which IP addresses are on the public internet.
+"""Check for IP addresses on the public internet.
 
-The table is our own: `ipaddress` follows the registries of its Python version, which lag behind.
-It holds all blocks of the IANA special-purpose address registries (IPv4 and IPv6, as of October
-2025), blocks that were withdrawn from use, and multicast. Some blocks are registered as globally
-reachable, such as those of anycast services. No webhook has its receiver there, so all are refused.
+This module has its own table, because the one in `ipaddress` lags behind the registries. The table
+holds all blocks of the IANA special-purpose address registries (IPv4 and IPv6, as of October 2025),
+blocks withdrawn from use, and multicast. Some blocks are registered as globally reachable, such as
+those of anycast services. No webhook has its receiver there, so all are refused.
 """
 
 import ipaddress
@@ -45,7 +45,7 @@ SPECIAL_IPV6 = tuple(
         (
             "2001::/23",  # IETF protocol assignments: Teredo, benchmarking, ORCHID, ...
             "2001:db8::/32",  # documentation
-            "2002::/16",  # 6to4, which leads to the IPv4 address inside
+            "2002::/16",  # 6to4, forwards to the IPv4 address inside
             "2620:4f:8000::/48",  # AS112
             "3ffe::/16",  # 6bone, withdrawn
             "3fff::/20",  # documentation
@@ -58,7 +58,7 @@ ISATAP = (0x0000_5EFE, 0x0200_5EFE)  # before an IPv4 address, in the last 64 bi
 
 
 def is_public(address: Address) -> bool:
-    """Return whether an address is on the public internet.
+    """Return True if an address is on the public internet.
 
     Examples
     --------

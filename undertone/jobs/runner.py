@@ -1,4 +1,4 @@
-"""Runner: analyses the item whose turn it is, once, by the one path of all recordings."""
+"""Runner: claims an item and analyses it once, by the same code path as all recordings."""
 
 import logging
 import secrets
@@ -12,21 +12,21 @@ from undertone.jobs.claims import Claim, Claims
 from undertone.store.scope import Scope
 from undertone.store.waiting import WaitingFiles
 
-BEAT_S = 0.5  # how often it is told that the work goes on, and asked whether it should
+BEAT_S = 0.5  # interval between heartbeats; each also checks for cancellation
 logger = logging.getLogger("undertone")
 
 
 def never() -> bool:
-    """Whether to stop: no."""
+    """Return False: never stop."""
     return False
 
 
 class Stopped(UndertoneError):
-    """The program ends; somebody else begins anew."""
+    """The program is shutting down. Another worker restarts the item."""
 
 
 class Runner:
-    """Works on items; many may do so at the same time, here and elsewhere.
+    """Processes items. Many runners may run at the same time, here and on other machines.
 
     Parameters
     ----------
@@ -41,17 +41,17 @@ class Runner:
         self._files = files
 
     def step(self, must_stop: Callable[[], bool] = never) -> bool:
-        """Take the item whose turn it is and work until it is over; whether there was one.
+        """Claim the next item and process it to its end. Return False if none was waiting.
 
         Parameters
         ----------
         must_stop : callable
-            Asked all the time; an item that is not over when it says True is given back.
+            Polled during the work. If it returns True, an unfinished item is handed back.
 
         Raises
         ------
         StoreError
-            The database does not answer. The item is taken up again sooner or later.
+            The database does not respond. The item is retried sooner or later.
         """
         claim = self._claims.take()
         if claim is None:
@@ -59,7 +59,7 @@ class Runner:
         try:
             self._analyse(claim, must_stop)
         except Abandoned:
-            return True  # whoever took the item from us has the say, and may need the file
+            return True  # the new claim owner decides, and may need the file
         except Stopped:
             self._claims.give_back(claim, blameless=True)
             return True
@@ -70,11 +70,11 @@ class Runner:
             self._claims.fail(claim, error)
         except Exception as error:  # noqa: BLE001 whatever it is, it is over with this item
             self._claims.fail(claim, _unknown(claim, error))
-        except BaseException:  # this process is about to end
+        except BaseException:  # this process is exiting
             self._claims.give_back(claim, blameless=True)
             raise
         self._files.remove(claim.job_id, claim.number)
-        if self._claims.is_last(claim):  # with what a process left that was killed right here
+        if self._claims.is_last(claim):  # includes files left by a process killed at this point
             self._files.remove_job(claim.job_id)
         return True
 
@@ -94,7 +94,7 @@ class Runner:
 
 
 class _Pulse:
-    """Says while the work goes on how far it is, and ends it when it is no longer wanted."""
+    """Heartbeat during the work. It reports progress and ends the work if it is not wanted."""
 
     def __init__(self, claims: Claims, claim: Claim, must_stop: Callable[[], bool]) -> None:
         self._claims = claims
@@ -114,16 +114,16 @@ class _Pulse:
         self._thread.join()
 
     def progress(self, share: float) -> None:
-        """Take how far the work is.
+        """Record the progress, a share from 0 to 1.
 
         Raises
         ------
         Abandoned
-            The item was cancelled or is somebody else's.
+            The item was cancelled or claimed by another worker.
         Stopped
-            The program ends.
+            The program is shutting down.
         """
-        self._share = max(self._share, share)  # a second look at a file begins at its start
+        self._share = max(self._share, share)  # a second pass over a file starts at 0
         if self._is_lost:
             raise Abandoned("The recording was cancelled, or somebody else took it up.")
         if self._must_stop():
@@ -133,12 +133,12 @@ class _Pulse:
         while not (self._is_lost or self._is_over.wait(BEAT_S)):
             try:
                 self._is_lost = not self._claims.renew(self._claim, self._share)
-            except StoreError as error:  # until the lease is over there is time to try again
+            except StoreError as error:  # there is time to retry until the lease expires
                 logger.warning("%s", error.message, exc_info=error)
 
 
 def _unknown(claim: Claim, error: Exception) -> UndertoneError:
-    """For an error that nobody foresaw: its number only, because it may hold paths or data."""
+    """Return an error with only a number for an unexpected one: it may hold paths or data."""
     number = secrets.token_hex(4)
     logger.error("error %s in job %s", number, claim.job_id, exc_info=error)
     return UndertoneError(

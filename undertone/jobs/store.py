@@ -1,4 +1,4 @@
-"""Jobs: what people ask for, in the database: make, look at, list, cancel, delete."""
+"""Jobs in the database: create, read, list, cancel and delete."""
 
 import copy
 import re
@@ -30,15 +30,25 @@ from undertone.store.listing import Cursor
 from undertone.store.schema import analyses, job_items, jobs, webhooks
 from undertone.store.scope import EVERYTHING, Scope
 
-# An item of a job comes as late as if it had been sent this much after the one before it, so that
-# whoever sends hundreds does not keep waiting those who send one.
+# Each item of a job is queued as if sent this long after the one before it. So a client with
+# hundreds of recordings does not delay a client with a single one.
 SPACING = timedelta(seconds=10)
 _ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True)
 class NewItem:
-    """A recording that has come; with `error` where it is refused already."""
+    """Received recording of a new job.
+
+    Attributes
+    ----------
+    number : int
+        Number in the job.
+    filename : str
+    n_bytes : int
+    error : dict, optional
+        Reason, if the recording is already refused.
+    """
 
     number: int
     filename: str
@@ -48,7 +58,7 @@ class NewItem:
 
 @dataclass(frozen=True)
 class Limits:
-    """How much may wait: recordings, and bytes of them."""
+    """Limits of the queue: number of recordings and their total size in bytes."""
 
     files: int
     n_bytes: int
@@ -56,15 +66,15 @@ class Limits:
 
 @dataclass(frozen=True)
 class JobPage:
-    """Some jobs, the newest first.
+    """Page of the list of jobs, the newest first.
 
     Attributes
     ----------
     jobs : tuple of Job
     total : int
-        How many there are in all.
+        Number of jobs on all pages.
     older : Cursor, optional
-        What lies before it is on the next page; None where there is none.
+        The next page starts after this position. None on the last page.
     """
 
     jobs: tuple[Job, ...]
@@ -73,16 +83,16 @@ class JobPage:
 
 
 class Jobs:
-    """Jobs in the database; safe under many threads and several processes.
+    """Jobs in the database. Safe for many threads and several processes.
 
-    They are those of all owners until `within` narrows them.
+    By default the scope is all owners. `within` narrows it.
 
     Parameters
     ----------
     engine : Engine
-        Of a database that `History` has opened.
+        Engine of a database opened by `History`.
     queue : Limits
-        New jobs are refused where more would wait.
+        Limits of the queue. New jobs beyond them are refused.
     """
 
     def __init__(self, engine: Engine, queue: Limits) -> None:
@@ -91,18 +101,18 @@ class Jobs:
         self._scope = EVERYTHING
 
     def within(self, scope: Scope) -> "Jobs":
-        """Return the jobs in a scope; what is added belongs to its owner."""
+        """Return the jobs in a scope. New jobs belong to its owner."""
         part = copy.copy(self)
         part._scope = scope
         return part
 
     def check_room(self) -> None:
-        """Return if there is room for at least one more recording.
+        """Return if the queue has room for at least one more recording.
 
         Raises
         ------
         QueueFull
-            There is none.
+            The queue is full.
         StoreError
             The database cannot be read.
         """
@@ -112,22 +122,22 @@ class Jobs:
     def add(
         self, job_id: str, items: Sequence[NewItem], model: str, n_labels: int, webhook: str = ""
     ) -> Job:
-        """Store a job; on return it is durable, and will be done.
+        """Store a job. On return it is durable and waits for a worker.
 
         Parameters
         ----------
         job_id : str
-            Under which its recordings wait already.
+            Id of the job. Its recordings are already stored under it.
         items : sequence of NewItem
         model : str
         n_labels : {7, 8, 6}
         webhook : str, optional
-            URL that is told when the job is over.
+            URL to call when the job is over.
 
         Raises
         ------
         QueueFull
-            There is no room for it.
+            The queue has no room for the job.
         StoreError
             The database cannot be written.
         """
@@ -148,12 +158,12 @@ class Jobs:
         return self.get(job_id)
 
     def get(self, job_id: str) -> Job:
-        """The job with this id.
+        """Return the job with this id.
 
         Raises
         ------
         JobNotFound
-            There is none.
+            There is no such job.
         StoreError
             The database cannot be read.
         """
@@ -165,14 +175,14 @@ class Jobs:
         return found[0]
 
     def page(self, limit: int, before: Cursor | None = None) -> JobPage:
-        """Some jobs, the newest first.
+        """Return a page of the list, the newest jobs first.
 
         Parameters
         ----------
         limit : int > 0
-            Longest length.
+            Maximum number of jobs.
         before : Cursor, optional
-            `older` of another page; the newest jobs if not given.
+            `older` of the previous page. Default is the newest jobs.
 
         Raises
         ------
@@ -189,12 +199,12 @@ class Jobs:
         return JobPage(tuple(shown), total, shown[-1].cursor if len(found) > limit else None)
 
     def cancel(self, job_id: str) -> Job:
-        """End what is unfinished of a job; results that are there stay. The job as it is then.
+        """Cancel the unfinished items of a job and return the job. Existing results stay.
 
         Raises
         ------
         JobNotFound
-            There is none.
+            There is no such job.
         StoreError
             The database cannot be written.
         """
@@ -205,12 +215,12 @@ class Jobs:
         return self.get(job_id)
 
     def delete(self, job_id: str) -> None:
-        """Cancel a job and delete it; its results stay in the history.
+        """Cancel and delete a job. Its results stay in the history.
 
         Raises
         ------
         JobNotFound
-            There is none.
+            There is no such job.
         StoreError
             The database cannot be written.
         """
@@ -224,7 +234,7 @@ class Jobs:
         truncate_log(self._engine)
 
     def delete_older(self, moment: datetime) -> None:
-        """Delete all jobs that were over before a moment.
+        """Delete all jobs finished before a moment.
 
         Raises
         ------
@@ -238,7 +248,7 @@ class Jobs:
             truncate_log(self._engine)
 
     def are_over(self, job_ids: Sequence[str]) -> dict[str, bool]:
-        """Of those of the ids that are jobs', whether they are over.
+        """Map the id of each known job to True if it is over. Unknown ids are left out.
 
         Raises
         ------
@@ -251,7 +261,7 @@ class Jobs:
         return {row.id: row.finished_at is not None for row in rows}
 
     def unfinished(self) -> Counter[State]:
-        """How many recordings of all jobs wait, and how many are worked on.
+        """Return the number of queued and running recordings of all jobs, by state.
 
         Raises
         ------
@@ -292,7 +302,7 @@ def _row(job_id: str, item: NewItem, turn_at: datetime) -> dict[str, Any]:
 
 
 def _read(connection: Connection, which: ColumnElement[bool], limit: int = 1) -> list[Job]:
-    """Jobs with their items, the newest first."""
+    """Return jobs with their items, the newest first."""
     rows = connection.execute(
         select(jobs, webhooks.c.url, webhooks.c.attempts, webhooks.c.problem,
                webhooks.c.state.label("webhook_state"))

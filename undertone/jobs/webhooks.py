@@ -1,7 +1,7 @@
-"""Webhooks: who asked for it is told when a job is over, again and again until it is heard.
+"""Webhooks: notify a client when a job is over, with retries until the delivery succeeds.
 
-The rule: what is to be told, when, and how often it was tried is in the database. A webhook may
-come twice, never not at all; its signature is that of standardwebhooks.com.
+The due time and the number of attempts are in the database. Delivery is at least once, so a
+webhook may come twice. The signature follows standardwebhooks.com.
 """
 
 import base64
@@ -24,25 +24,25 @@ from undertone.jobs.store import Jobs
 from undertone.store.database import reading, writing
 from undertone.store.schema import webhooks
 
-# Between the attempts; after the last one nobody is told any more.
+# Back-off between attempts. After the last one, delivery is given up.
 PAUSES = [timedelta(seconds=s) for s in (10, 60, 300, 1800, 2 * 3600, 6 * 3600, 12 * 3600)]
-# Who tries and dies on the way is followed by another one after this; longer than one attempt.
+# If a process dies during an attempt, another one retries after this. Longer than one attempt.
 LEASE = timedelta(seconds=90)
 MAX_PROBLEM_CHARS = 300
 
 
 class Webhooks:
-    """Tells those who asked for it; safe under many threads and several processes.
+    """Deliver webhooks. Safe for many threads and several processes.
 
     Parameters
     ----------
     engine : Engine
-        Of a database that `History` has opened.
+        Engine of a database opened by `History`.
     jobs : Jobs
     secret : str
-        That the receiver knows too; without one there are no webhooks.
+        Signing secret, shared with the receiver. If empty, webhooks are disabled.
     allow_private : bool
-        Whether addresses of this machine and of inner networks are allowed.
+        True if addresses of this machine and of internal networks are allowed.
     """
 
     def __init__(self, engine: Engine, jobs: Jobs, secret: str, allow_private: bool) -> None:
@@ -52,12 +52,12 @@ class Webhooks:
         self._allow_private = allow_private
 
     def check(self, url: str) -> None:
-        """Return if somebody could be told there, or there is nobody to tell.
+        """Return if the URL is usable or empty.
 
         Raises
         ------
         WebhookRefused
-            It cannot be.
+            It is not usable, or webhooks are disabled.
         """
         if not url:
             return
@@ -69,7 +69,7 @@ class Webhooks:
         posting.check_url(url, self._allow_private)
 
     def any_unfinished(self) -> bool:
-        """Whether anybody has to be told, now or later.
+        """Return True if any webhook is due, now or at a later time.
 
         Raises
         ------
@@ -81,7 +81,7 @@ class Webhooks:
             return connection.execute(found).first() is not None
 
     def n_due(self) -> int:
-        """How many have to be told now.
+        """Return the number of webhooks due now.
 
         Raises
         ------
@@ -92,7 +92,7 @@ class Webhooks:
             return len(connection.execute(self._due()).all())
 
     def step(self, must_stop: Callable[[], bool] = never) -> bool:
-        """Tell one of those who have to be told now; whether there was one.
+        """Attempt to deliver one due webhook. Return False if none was due.
 
         Raises
         ------
@@ -107,7 +107,7 @@ class Webhooks:
         try:
             self._tell(hook)
         except JobNotFound:
-            return True  # it was deleted, and this with it
+            return True  # the job was deleted, and its webhook with it
         except Undelivered as error:
             self._note(hook, error)
         else:
@@ -165,12 +165,16 @@ class Webhooks:
 
 
 def sign(secret: str, event_id: str, timestamp_s: int, body: bytes) -> str:
-    """The signature of a webhook: HMAC-SHA256 over id, time and body.
+    """Return the signature of a webhook: HMAC-SHA256 over id, time and body.
 
     Parameters
     ----------
     secret : str
-        Its UTF-8 bytes are the key; of ``whsec_...``, what follows as base64.
+        The key is its UTF-8 bytes. After a prefix ``whsec_``, the rest is the key in base64.
+    event_id : str
+    timestamp_s : int
+        Seconds since 1970.
+    body : bytes
 
     Examples
     --------
