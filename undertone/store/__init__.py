@@ -1,1 +1,1 @@
-"""What is kept: analyses, recordings, and for how long."""
+"""Storage: analyses, recordings, and their retention."""

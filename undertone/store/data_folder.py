@@ -1,4 +1,4 @@
-"""The data folder: made before the first use, writable, and readable by its owner only."""
+"""Data folder: created before first use, writable, and readable by its owner only."""
 
 import os
 import tempfile
@@ -11,10 +11,10 @@ OWNER_ONLY = 0o077  # umask: files 0600, folders 0700
 
 
 def prepare_data_folder(folder: Path) -> None:
-    """Make the data folder, and let this process write files for its owner only.
+    """Create the data folder and set this process's umask to owner only.
 
-    A folder that exists keeps its mode, because it may hold other things. The database files in it
-    do not: earlier versions left them readable to everybody.
+    An existing folder keeps its mode, because it may hold other files. The mode of the database
+    files in it is changed to 0600, because earlier versions left them readable by everyone.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def prepare_data_folder(folder: Path) -> None:
     Raises
     ------
     SettingsError
-        It is a file, cannot be made, or cannot be written.
+        The path is a file, or the folder cannot be created or written.
     """
     os.umask(OWNER_ONLY)
     try:
@@ -38,5 +38,5 @@ def prepare_data_folder(folder: Path) -> None:
             "this user may write to."
         ) from error
     for path in folder.glob("undertone.sqlite3*"):
-        with suppress(OSError):  # another user's
+        with suppress(OSError):  # owned by another user
             path.chmod(0o600)

@@ -1,4 +1,4 @@
-"""Lists of analyses as files, written piece by piece however long they are."""
+"""Export of lists of analyses, streamed in pieces whatever their length."""
 
 import csv
 from collections.abc import Iterable, Iterator
@@ -15,20 +15,20 @@ COLUMNS = (
 )  # fmt: skip
 T = TypeVar("T")
 PIECE_CHARS = 64 * 1024
-# Spreadsheets run a cell that begins like this, in full width too, as a formula.
+# Spreadsheets run a cell with this first character, full-width forms included, as a formula.
 _FORMULA = tuple("=+-@\t\r＝＋－＠")
 
 
 class Line:
-    """A file whose `write` gives the line back."""
+    """File-like object for `csv.writer`. Its `write` returns the line."""
 
     def write(self, line: str) -> str:
-        """The line itself."""
+        """Return the line itself."""
         return line
 
 
 def as_csv(entries: Iterable[Entry]) -> Iterator[str]:
-    """The list as a table; with the mark by which spreadsheets know UTF-8."""
+    """Yield the list as CSV, line by line. It starts with a BOM, for spreadsheets."""
     writer = csv.writer(Line())
     yield "\ufeff" + writer.writerow(COLUMNS)
     for entry in entries:
@@ -36,7 +36,7 @@ def as_csv(entries: Iterable[Entry]) -> Iterator[str]:
 
 
 def cells(entry: Entry | Analysis) -> list[object]:
-    """One line of the table, in the order of `COLUMNS`."""
+    """Return the cells of one line, in the order of `COLUMNS`."""
     prediction, sentiment = entry.prediction, entry.prediction.sentiment
     return [
         entry.id,
@@ -55,7 +55,7 @@ def cells(entry: Entry | Analysis) -> list[object]:
 
 
 def harmless(text: str) -> str:
-    """The text as no spreadsheet runs it: with an apostrophe before what begins like a formula.
+    """Prefix text like a formula with an apostrophe, so no spreadsheet runs it.
 
     Examples
     --------
@@ -66,13 +66,13 @@ def harmless(text: str) -> str:
 
 
 def begun(parts: Iterable[T]) -> Iterable[T]:
-    """The same, the first already there, so that a store that fails is not half an answer."""
+    """Fetch the first part early, so a failing store does not cut off a started response."""
     iterator = iter(parts)
     return chain([first] if (first := next(iterator, None)) is not None else [], iterator)
 
 
 def in_pieces(lines: Iterable[str]) -> Iterator[str]:
-    """The same text in pieces that are worth sending."""
+    """Join lines to pieces of at least `PIECE_CHARS` characters; the last may be shorter."""
     piece: list[str] = []
     n_chars = 0
     for line in lines:

@@ -1,4 +1,4 @@
-"""The store of analyses: what was heard in recordings, by id, by file name and in lists."""
+"""Store of analyses, for access by id, by file name and in lists."""
 
 import base64
 import copy
@@ -27,33 +27,33 @@ from undertone.store.schema import analyses, bring_up_to_date, documents
 from undertone.store.scope import EVERYTHING, NO_OWNER, Scope
 from undertone.store.trend import Day, trend
 
-ROWS_AT_A_TIME = 500  # so that nobody waits long for a lock, nor much memory is taken
+ROWS_AT_A_TIME = 500  # keeps waits for locks short and memory use low
 _ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
 def _keep_nothing(ids: Sequence[str]) -> None:
-    """Forget nothing, for there is nothing else."""
+    """Do nothing: no other data is kept."""
 
 
 class History:
-    """Analyses in a database; safe under many threads and several processes.
+    """Analyses in a database. Safe for many threads and several processes.
 
-    It is the history of all owners until `within` narrows it.
+    By default the scope is all owners. `within` narrows it.
 
     Parameters
     ----------
     url : str
-        See `database.open_engine`. The tables are made, or brought up to date.
+        See `database.open_engine`. The tables are created, or migrated to the current version.
     forget : callable, optional
-        Called with ids before their analyses are deleted for good: deletes what else is kept of
-        them. If it raises, the analyses stay.
+        Called with ids before their analyses are deleted for good. It deletes all other data of
+        these analyses. If it raises, the analyses stay.
 
     Raises
     ------
     SettingsError
         The URL cannot be used.
     StoreError
-        The database cannot be reached or written, or is of a newer Undertone.
+        The database cannot be reached or written, or comes from a newer Undertone.
     """
 
     def __init__(self, url: str, forget: Callable[[Sequence[str]], None] = _keep_nothing) -> None:
@@ -72,11 +72,11 @@ class History:
 
     @property
     def engine(self) -> Engine:
-        """The database, for those who store other things beside it."""
+        """Engine of the database, for other stores in the same database."""
         return self._engine
 
     def within(self, scope: Scope) -> "History":
-        """Return the part of the history in a scope; what is added belongs to its owner."""
+        """Return the part of the history in a scope. New analyses belong to its owner."""
         part = copy.copy(self)
         part._scope = scope
         return part
@@ -84,14 +84,14 @@ class History:
     def add(
         self, analysis: Analysis, together_with: Callable[[Connection, str], None] | None = None
     ) -> None:
-        """Store an analysis; on return it is durable.
+        """Store an analysis. On return it is durable.
 
         Parameters
         ----------
         analysis : Analysis
         together_with : callable, optional
-            Takes the connection and the analysis's id, and writes more in the same transaction;
-            if it raises, nothing is stored.
+            Called with the connection and the analysis's id. It writes further rows in the same
+            transaction. If it raises, nothing is stored.
 
         Raises
         ------
@@ -111,12 +111,12 @@ class History:
                 together_with(connection, analysis.id)
 
     def get(self, analysis_id: str) -> Analysis:
-        """The analysis with this id.
+        """Return the analysis with this id.
 
         Raises
         ------
         AnalysisNotFound
-            There is none.
+            There is no such analysis.
         StoreError
             The database cannot be read.
         """
@@ -125,12 +125,12 @@ class History:
         return self._one(select(analyses.c.id).where(analyses.c.id == analysis_id))
 
     def newest_named(self, filename: str) -> Analysis:
-        """The newest analysis of a recording of this name, as the client gave it.
+        """Return the newest analysis of a recording with this file name, as given by the client.
 
         Raises
         ------
         AnalysisNotFound
-            There is none.
+            There is no such analysis.
         StoreError
             The database cannot be read.
         """
@@ -149,15 +149,15 @@ class History:
         before: Cursor | None = None,
         after: Cursor | None = None,
     ) -> Page:
-        """Some lines of the list, the newest first.
+        """Return a page of the list, the newest lines first.
 
         Parameters
         ----------
         wanted : Filter
         limit : int > 0
-            Longest length.
+            Maximum number of lines.
         before, after : Cursor, optional
-            `older` or `newer` of another page; the newest lines if neither is given.
+            `older` or `newer` of another page. Default is the newest lines.
 
         Raises
         ------
@@ -168,7 +168,7 @@ class History:
         count = select(func.count()).select_from(analyses).where(*wanted.conditions(), *mine)
         with reading(self._engine) as connection:
             rows = connection.execute(query(wanted, limit + 1, before, after).where(*mine)).all()
-            if after and len(rows) <= limit:  # the top is reached: a whole page from there
+            if after and len(rows) <= limit:  # the top is reached: read a whole page from there
                 before, after = None, None
                 rows = connection.execute(query(wanted, limit + 1).where(*mine)).all()
             total = connection.execute(count).scalar_one()
@@ -184,7 +184,7 @@ class History:
         )
 
     def entries(self, wanted: Filter) -> Iterator[Entry]:
-        """All lines of the list, the newest first, read as they are asked for.
+        """Yield all lines of the list, the newest first. They are read on demand.
 
         Raises
         ------
@@ -203,7 +203,7 @@ class History:
             before = found[-1].cursor
 
     def models(self) -> list[str]:
-        """Names of the models that have answered, in alphabetical order.
+        """Return the names of all models with results, in alphabetical order.
 
         Raises
         ------
@@ -215,7 +215,7 @@ class History:
             return sorted(connection.execute(names).scalars())
 
     def trend(self, wanted: Filter) -> list[Day]:
-        """Return what was heard day by day; see `trend.trend`.
+        """Return the number of recordings by day and emotion; see `trend.trend`.
 
         Raises
         ------
@@ -225,12 +225,12 @@ class History:
         return trend(self._engine, wanted, self._scope)
 
     def delete(self, analysis_id: str) -> None:
-        """Delete one analysis and all that is kept of it.
+        """Delete one analysis and all data kept with it.
 
         Raises
         ------
         AnalysisNotFound
-            There is none.
+            There is no such analysis.
         StoreError
             The database cannot be written.
         """
@@ -238,7 +238,7 @@ class History:
             raise _not_found()
 
     def delete_all(self, wanted: Filter) -> int:
-        """Delete the wanted analyses and all that is kept of them; how many they were.
+        """Delete the wanted analyses and all data kept with them. Return their number.
 
         Raises
         ------
@@ -248,7 +248,7 @@ class History:
         return self._delete(wanted.conditions())
 
     def delete_older(self, moment: datetime) -> int:
-        """Delete all analyses from before a moment; how many they were.
+        """Delete all analyses from before a moment. Return their number.
 
         Raises
         ------
@@ -258,11 +258,11 @@ class History:
         return self._delete([analyses.c.created_at < moment])
 
     def truncate_log(self) -> None:
-        """Remove deleted content from the log of the database; see `database.truncate_log`."""
+        """Remove deleted content from the database's log; see `database.truncate_log`."""
         truncate_log(self._engine)
 
     def any_without_owner(self) -> bool:
-        """Return whether there are analyses that only a scope of everything holds.
+        """Return True if there are analyses without an owner, visible in `EVERYTHING` only.
 
         Raises
         ------
@@ -279,11 +279,11 @@ class History:
         Raises
         ------
         StoreError
-            It could not.
+            A row cannot be written.
         """
         if self._reserve:
             self._reserve.check_room()
-        # Takes the write lock and the right to write, and changes nothing.
+        # Needs the write lock and write permission, but changes nothing.
         with writing(self._engine) as connection:
             connection.execute(delete(analyses).where(analyses.c.id == ""))
 
@@ -295,7 +295,7 @@ class History:
         return self._scope.conditions(analyses)
 
     def _one(self, wanted: Select[Any]) -> Analysis:
-        """Return the analysis whose id is selected, if it is in the scope."""
+        """Return the analysis with the selected id, if it is in the scope."""
         an_id = wanted.where(*self._mine()).scalar_subquery()
         with reading(self._engine) as connection:
             found = connection.execute(
@@ -325,7 +325,7 @@ class History:
             n_deleted += deleted.rowcount
             if len(ids) < n_at_a_time:
                 break
-            if n_at_a_time == 1:  # so that the log needs little room
+            if n_at_a_time == 1:  # keeps the log small
                 self.truncate_log()
         if n_deleted:
             self.truncate_log()
@@ -333,14 +333,14 @@ class History:
 
 
 def check_database(url: str) -> None:
-    """Return if the database can be read and written; make or upgrade its tables.
+    """Return if the database can be read and written. Create or upgrade its tables.
 
     Raises
     ------
     SettingsError
         The URL cannot be used.
     StoreError
-        The database cannot be reached or written, is damaged, or is of a newer Undertone. The
+        The database cannot be reached or written, is damaged, or comes from a newer Undertone. The
         message names it and the reason.
     """
     history = History(url)

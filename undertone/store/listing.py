@@ -1,4 +1,4 @@
-"""What a list of analyses is made of: which are wanted, where a page begins, and its lines."""
+"""Parts of a list of analyses: filter, cursor, lines and pages."""
 
 import re
 from collections import Counter
@@ -24,18 +24,18 @@ _LISTED = [column for column in analyses.c if column.name not in _UNLISTED]
 
 @dataclass(frozen=True)
 class Filter:
-    """Which analyses are wanted; what is empty does not restrict.
+    """Filter for analyses. Empty fields do not restrict.
 
     Attributes
     ----------
     search : str
-        Part of the file name; upper and lower case are the same, nothing is a wildcard.
+        Part of the file name. Case is ignored and there are no wildcards.
     emotions : tuple of str
-        One of these was heard.
+        Accepted emotions.
     model : str
-        Name of the model that answered.
+        Name of the model used.
     uncertain : bool, optional
-        Only guesses, or none of them.
+        True for uncertain results only, False for the others only.
     since, until : date, optional
         First and last day, in UTC.
     """
@@ -48,11 +48,11 @@ class Filter:
     until: date | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """What must hold for a row of `analyses`."""
+        """Return the conditions on rows of `analyses`."""
         table = analyses.c
         found: list[ColumnElement[bool]] = []
         if self.search + self.model != printable(self.search + self.model):
-            return [false()]  # no name holds such characters, nor would PostgreSQL take them
+            return [false()]  # no name has such characters, and PostgreSQL would reject them
         if self.search:
             found.append(table.search_key.contains(search_key(self.search), autoescape=True))
         if self.emotions:
@@ -70,23 +70,23 @@ class Filter:
 
 @dataclass(frozen=True)
 class Cursor:
-    """A place in the list: that of one analysis, whether it is still there or not."""
+    """Position of an analysis in the list. The analysis may be deleted by now."""
 
     created_at: datetime
     id: str
 
     def __str__(self) -> str:
-        """As it stands in an address: microseconds since 1970, and the id."""
+        """Return the form used in URLs: microseconds since 1970, and the id."""
         return f"{(self.created_at - _EPOCH) // timedelta(microseconds=1)}-{self.id}"
 
     @classmethod
     def parse(cls, text: str) -> "Cursor":
-        """The inverse of `str`.
+        """Parse the form returned by `str`.
 
         Raises
         ------
         BadRequest
-            It is none.
+            The text is not a cursor.
         """
         parts = CURSOR.fullmatch(text)
         if not parts:
@@ -98,13 +98,13 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a list; the attributes are those of `Analysis`.
+    """One line of a list. The other attributes are those of `Analysis`.
 
     Attributes
     ----------
     strip : tuple of (str, int)
-        Emotions of a long recording in their order, each with the number of sixtieths of the
-        duration that it lasts; empty for a short one.
+        Emotions of a long recording in time order, each with its length in sixtieths of the
+        duration. Empty for a short recording.
     """
 
     id: str
@@ -117,7 +117,7 @@ class Entry:
 
     @property
     def shares(self) -> dict[str, float]:
-        """Emotions of a long recording and the share of its duration, the longest first."""
+        """Emotions of a long recording with their shares of the duration, the largest first."""
         n_steps = Counter[str]()
         for label, steps in self.strip:
             n_steps[label] += steps
@@ -125,21 +125,21 @@ class Entry:
 
     @property
     def cursor(self) -> Cursor:
-        """Its place in the list."""
+        """Position of the line in the list."""
         return Cursor(self.created_at, self.id)
 
 
 @dataclass(frozen=True)
 class Page:
-    """Some lines of a list, the newest first.
+    """Page of a list, the newest line first.
 
     Attributes
     ----------
     entries : tuple of Entry
     total : int
-        How many are wanted in all.
+        Number of wanted analyses on all pages.
     older, newer : Cursor, optional
-        What lies before or after it is on the next or previous page; None where there is none.
+        Start of the next and of the previous page. None if there is no such page.
     """
 
     entries: tuple[Entry, ...]
@@ -151,7 +151,15 @@ class Page:
 def query(
     wanted: Filter, limit: int, before: Cursor | None = None, after: Cursor | None = None
 ) -> Select[Any]:
-    """At most `limit` rows, the newest first; with `after`, the oldest first."""
+    """Return a query for at most `limit` rows, the newest first; with `after`, the oldest first.
+
+    Parameters
+    ----------
+    wanted : Filter
+    limit : int > 0
+    before, after : Cursor, optional
+        Only rows older than `before`, or newer than `after`.
+    """
     place = tuple_(analyses.c.created_at, analyses.c.id)
     conditions = wanted.conditions()
     if before:
@@ -163,7 +171,7 @@ def query(
 
 
 def entry(row: Row[Any]) -> Entry:
-    """A line of the list from a row that `query` gives."""
+    """Convert a row from `query` to a line of the list."""
     prediction = Prediction(row.label, row.confidence, row.probabilities, row.model, row.uncertain)
     strip = tuple((label, n_steps) for label, n_steps in row.strip)
     return Entry(
@@ -172,7 +180,7 @@ def entry(row: Row[Any]) -> Entry:
 
 
 def row(analysis: Analysis) -> dict[str, Any]:
-    """The row of `analyses` for an analysis."""
+    """Return the row of `analyses` for an analysis."""
     prediction = analysis.prediction
     return {
         "id": analysis.id,
@@ -192,13 +200,13 @@ def row(analysis: Analysis) -> dict[str, Any]:
 
 
 def _strip(analysis: Analysis) -> Sequence[tuple[str, int]]:
-    """What is heard in each sixtieth of a long recording, equal neighbours as one."""
+    """Run-length encode the emotion in each sixtieth of a long recording."""
     runs: list[tuple[str, int]] = []
     line = timeline(analysis)
     heard = list(line.steps) if line else []
     for step in range(STRIP_STEPS if heard else 0):
         now_s = (step + 0.5) * analysis.duration_s / STRIP_STEPS
-        # While nobody speaks, what was heard last goes on.
+        # During silence, the last emotion continues.
         while len(heard) > 1 and heard[1].start_s <= now_s:
             heard.pop(0)
         label = heard[0].emotion

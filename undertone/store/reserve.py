@@ -1,7 +1,7 @@
-"""Room on the disk beside a SQLite file: whether there is some, and some that is kept for deleting.
+"""Disk space beside a SQLite file: a check for free space, and a reserve for deletions.
 
-SQLite needs room to delete: what changes goes into its journal first. On a full disk nothing could
-be deleted, and so no room be made, were it not for a file that can be given up.
+SQLite needs space to delete, because changes go into its journal first. So on a full disk nothing
+could be deleted to free space. The reserve is a file to give up in this case.
 """
 
 import os
@@ -10,16 +10,17 @@ from pathlib import Path
 
 from undertone.errors import StoreError
 
-RESERVE_BYTES = 4 * 2**20  # the largest results and the journal of their deletion
-PROBE_BYTES = 2**18  # as an analysis takes
+RESERVE_BYTES = 4 * 2**20  # fits the largest results and the journal of their deletion
+PROBE_BYTES = 2**18  # size of an analysis
 
 
 class Reserve:
-    """Files beside a database, named as those of SQLite itself are.
+    """Reserve and probe files beside a database, named like SQLite's own files.
 
     Parameters
     ----------
     database : Path
+        The SQLite file.
     """
 
     def __init__(self, database: Path) -> None:
@@ -27,14 +28,14 @@ class Reserve:
         self._path = Path(f"{database}-reserve")
 
     def fill(self) -> None:
-        """Occupy the room, unless there is too little or it is occupied already."""
+        """Occupy the reserved space, unless it is occupied already or the disk is too full."""
         with suppress(OSError):
             if self._path.exists() and self._path.stat().st_size == RESERVE_BYTES:
                 return
             _write(self._path, RESERVE_BYTES)
 
     def release(self) -> bool:
-        """Give up the room; whether there was any."""
+        """Free the reserved space. Return False if there was none."""
         try:
             self._path.unlink()
         except OSError:
@@ -47,7 +48,7 @@ class Reserve:
         Raises
         ------
         StoreError
-            It cannot; the message has the system's reason.
+            The file cannot be written. The message has the system's reason.
         """
         probe = Path(f"{self._database}-probe-{os.getpid()}")
         try:
@@ -58,7 +59,7 @@ class Reserve:
 
 
 def _write(path: Path, n_bytes: int) -> None:
-    """Write random bytes, which no file system stores in less room, or leave nothing."""
+    """Write random bytes, because no file system can compress them. On failure, leave no file."""
     try:
         with open(path, "wb", opener=_owners_only) as file:
             file.write(os.urandom(n_bytes))

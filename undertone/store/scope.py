@@ -1,15 +1,16 @@
-"""Scope: which rows of the database a caller may see and change, and who owns the rows it adds.
+"""Scope: database rows visible to a caller, and the owner of rows it adds.
 
-Every result and every job has an owner, the id of the API key that made it. The rule is applied
-here and nowhere else: `History` and `Jobs` add the conditions of their scope to each query, and
-the views get both with the scope of the current request.
+A caller may see and change the rows in its scope only. Every result and every job has an owner: the
+id of the API key used to create it. This rule is applied here and nowhere else. `History` and
+`Jobs` add the conditions of their scope to each query, and the views get both with the scope of the
+current request.
 """
 
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Table
 
-NO_OWNER = ""  # of rows made without a key, and of all rows from before there were owners
+NO_OWNER = ""  # rows made without a key, and all rows from before owners existed
 
 
 @dataclass(frozen=True)
@@ -19,14 +20,15 @@ class Scope:
     Attributes
     ----------
     owner : str
-        Id of a key; stored with each row that is added.
+        Id of an API key; stored with each added row.
     is_all : bool
-        Whether rows of all owners are visible, not only those of `owner`.
+        True if rows of all owners are visible, not only those of `owner`.
 
     Raises
     ------
     ValueError
-        The scope is that of rows without an owner alone. They are visible with all others only.
+        The scope has no owner and `is_all` is False. Rows without an owner are visible only
+        together with all others.
     """
 
     owner: str
@@ -38,13 +40,13 @@ class Scope:
 
     @classmethod
     def of_owner(cls, owner: str) -> "Scope":
-        """Return the scope of a worker that adds rows on behalf of an owner."""
+        """Return the scope of a worker adding rows on behalf of an owner."""
         return cls(owner) if owner != NO_OWNER else EVERYTHING
 
     def conditions(self, table: Table) -> list[ColumnElement[bool]]:
-        """Return what must hold for a visible row of a table with a column ``owner``."""
+        """Return the conditions for visible rows of a table with a column ``owner``."""
         return [] if self.is_all else [table.c.owner == self.owner]
 
 
 EVERYTHING = Scope(NO_OWNER, is_all=True)
-NOTHING = Scope("nobody")  # ids of keys are hexadecimal, so no row has this owner
+NOTHING = Scope("nobody")  # key ids are hexadecimal, so no row has this owner

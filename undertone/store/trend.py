@@ -1,4 +1,4 @@
-"""What was heard day by day."""
+"""Trend: number of recordings by day and emotion."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -16,14 +16,14 @@ DAYS = 30
 
 @dataclass(frozen=True)
 class Day:
-    """What was heard on one day, in UTC.
+    """Results of one day, in UTC.
 
     Attributes
     ----------
     day : date
     counts : dict of str to int
-        Emotion to the number of recordings it was heard in, in the order of `EMOTIONS`; empty
-        where there are none.
+        Number of recordings by emotion, in the order of `EMOTIONS`. Empty on a day without
+        recordings.
     """
 
     day: date
@@ -36,14 +36,19 @@ class Day:
 
 
 def trend(engine: Engine, wanted: Filter, scope: Scope = EVERYTHING) -> list[Day]:
-    """The days up to the newest wanted analysis, at most `DAYS` and none before the oldest.
+    """Return the days up to the newest wanted analysis, without gaps.
 
     Parameters
     ----------
     engine : Engine
     wanted : Filter
     scope : Scope, optional
-        Whose analyses are counted; all if not given.
+        Scope of the analyses to count. Default is all.
+
+    Returns
+    -------
+    list of Day
+        At most `DAYS` days, none before the oldest wanted analysis, the oldest first.
 
     Raises
     ------
@@ -52,12 +57,12 @@ def trend(engine: Engine, wanted: Filter, scope: Scope = EVERYTHING) -> list[Day
     """
     table = analyses.c
     conditions = [*wanted.conditions(), *scope.conditions(analyses)]
-    # SQLite keeps moments in UTC and knows no other time.
+    # SQLite stores timestamps in UTC and has no time zones.
     in_utc: ColumnElement[datetime] = table.created_at
     if engine.dialect.name == "postgresql":
         in_utc = func.timezone("UTC", table.created_at)
     on = func.date(in_utc)
-    # By the index of the list; `max` would visit all rows of an owner.
+    # Uses the index of the list. `max` would visit all rows of an owner.
     by_age = select(table.created_at).where(*conditions).order_by(table.created_at.desc()).limit(1)
     with reading(engine) as connection:
         newest = connection.execute(by_age).scalar()

@@ -1,4 +1,4 @@
-"""What alembic runs for each migration: on the connection, in the transaction, that it is given."""
+"""Alembic environment. It runs migrations on the given connection, in its transaction."""
 
 from alembic import context
 

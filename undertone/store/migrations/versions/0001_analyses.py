@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make the table as it was before there were migrations."""
+    """Create the table as it was before the first migration."""
     op.create_table(
         "analyses",
         sa.Column("id", sa.String(64), primary_key=True),

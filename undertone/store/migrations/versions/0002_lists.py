@@ -1,4 +1,4 @@
-"""What is listed and filtered gets columns; documents and spectrograms a table of their own."""
+"""Columns for listed and filtered values; a separate table for documents and spectrograms."""
 
 import base64
 import unicodedata
@@ -16,7 +16,7 @@ STRIP_STEPS = 60
 
 
 def upgrade() -> None:
-    """Make the new tables and move every analysis into them."""
+    """Create the new tables and move every analysis into them."""
     op.rename_table("analyses", "analyses_0001")
     for column in ("created_at", "filename", "label"):
         op.drop_index(f"ix_analyses_{column}", "analyses_0001")

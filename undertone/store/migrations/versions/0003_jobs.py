@@ -1,4 +1,4 @@
-"""Jobs, the recordings in them, and whom to tell when they are done."""
+"""Tables for jobs, their recordings and their webhooks."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ MOMENT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     op.create_table(
         "jobs",
         sa.Column("id", sa.String(64)),

@@ -1,6 +1,6 @@
-"""Owner of each analysis and job: the id of the API key that made it.
+"""Owner of each analysis and job: the id of the API key used to create it.
 
-Rows from before have none. Keys of the role ``admin`` see them.
+Older rows have no owner. Keys with the role ``admin`` see them.
 """
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Add the columns, and the indexes for lists of one owner."""
+    """Add the columns, and the indexes for one owner's lists."""
     for table in ("analyses", "jobs"):
         op.add_column(table, sa.Column("owner", sa.String(64), nullable=False, server_default=""))
     listed = ["created_at", "id", "label", "model", "uncertain", "search_key"]
