@@ -1,8 +1,8 @@
-"""The database under the history: SQLite in a file or PostgreSQL, and their transactions.
+"""Database of the history: a SQLite file or PostgreSQL, and its transactions.
 
-The rule: what differs between the two stands here; all that can go wrong with either ends in a
-`SettingsError` when it is opened and in a `StoreError` afterwards. Errors never hold the values
-that were being written, because errors end in logs.
+All differences between the two are in this module. Failures of either raise `SettingsError` on
+opening and `StoreError` afterwards. Errors never contain the values being written, because errors
+end up in logs.
 """
 
 import sqlite3
@@ -18,25 +18,25 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from undertone.errors import SettingsError, StoreError
 from undertone.store.reserve import Reserve
 
-PATIENCE_S = 5  # how long one waits for another's lock, or for a server to answer
+PATIENCE_S = 5  # timeout for a lock, and for a response of the server
 TRUNCATE_PATIENCE_MS = 500
-MAX_CHECKED_PAGES = 16_384  # 64 MiB, which take about 0.1 s
+MAX_CHECKED_PAGES = 16_384  # 64 MiB; the check takes about 0.1 s
 T = TypeVar("T")
 _DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
 
 
 def open_engine(url: str) -> Engine:
-    """An engine for the database; for SQLite the folder of the file is made when it is missing.
+    """Create the engine. For SQLite, create a missing folder of the file too.
 
     Parameters
     ----------
     url : str
-        SQLAlchemy URL of a file for SQLite, or of a PostgreSQL database.
+        SQLAlchemy URL of a SQLite file or of a PostgreSQL database.
 
     Raises
     ------
     SettingsError
-        The URL is none that can be used, or its driver is not installed.
+        The URL is not usable, or its driver is not installed.
     """
     try:
         parsed = make_url(url)
@@ -54,31 +54,31 @@ def open_engine(url: str) -> Engine:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction that only reads."""
+    """Run a read-only transaction."""
     with store_errors(), engine.connect() as connection:
         yield connection
 
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that writes; when it ends without an error, what was written is durable."""
+    """Run a write transaction. If it ends without an error, all changes are durable."""
     with store_errors(), engine.connect() as connection:
         with connection.execution_options(writes=True).begin():
             yield connection
 
 
 def truncate_log(engine: Engine) -> bool:
-    """Empty the write-ahead log of a SQLite file, which still holds what was deleted.
+    """Empty the write-ahead log of a SQLite file. The log still holds deleted content.
 
     Returns
     -------
     bool
-        False where others were reading or writing for too long; the next call does it.
+        False if other connections were busy for too long. The next call tries again.
     """
     if engine.dialect.name != "sqlite":
         return True
     with store_errors(), engine.connect() as connection:
-        cursor = connection.connection.cursor()  # the driver's own: outside of any transaction
+        cursor = connection.connection.cursor()  # the driver's cursor, outside any transaction
         (usual_ms,) = cursor.execute("PRAGMA busy_timeout").fetchone()
         cursor.execute(f"PRAGMA busy_timeout={TRUNCATE_PATIENCE_MS}")
         is_busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -87,14 +87,14 @@ def truncate_log(engine: Engine) -> bool:
 
 
 def freeing(engine: Engine, delete: Callable[[bool], T]) -> T:
-    """Delete something, on a full disk too.
+    """Run a deletion, even on a full disk.
 
     Parameters
     ----------
     engine : Engine
     delete : callable
-        Deletes, and may be called twice. Takes whether there is little room: then transactions
-        should be small.
+        Performs the deletion; may be called twice. Its argument is True if the disk is full, and
+        transactions should then be small.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def freeing(engine: Engine, delete: Callable[[bool], T]) -> T:
 
 
 def reserve_of(engine: Engine) -> Reserve | None:
-    """The reserve beside a SQLite file; None where there is no such file."""
+    """Return the reserve beside a SQLite file. None if there is no such file."""
     path = engine.url.database or ""
     if engine.dialect.name != "sqlite" or path.startswith("file:"):
         return None
@@ -123,7 +123,7 @@ def reserve_of(engine: Engine) -> Reserve | None:
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Turn whatever the database raises into a `StoreError`."""
+    """Convert any database error to a `StoreError`."""
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error) as error:  # the latter from _prepare_sqlite
@@ -134,14 +134,14 @@ def store_errors() -> Iterator[None]:
 
 @contextmanager
 def opening_errors(engine: Engine) -> Iterator[None]:
-    """Name the database and the reason in a `StoreError` raised while it is opened.
+    """Add the database and the reason to a `StoreError` raised on opening.
 
-    At the start the operator reads the message; later it goes to clients, who get neither.
+    At startup, the message is for the operator. Later messages go to clients and contain neither.
     """
     try:
         yield
     except StoreError as error:
-        if error.__cause__ is None:  # it has its own sentence
+        if error.__cause__ is None:  # it has its own message
             raise
         cause = getattr(error.__cause__, "orig", None) or error.__cause__
         reason = str(cause).strip().split("\n")[0]
@@ -149,14 +149,14 @@ def opening_errors(engine: Engine) -> Iterator[None]:
 
 
 def location(engine: Engine) -> str:
-    """Path of the SQLite file, or URL of the PostgreSQL database without its password."""
+    """Return the path of the SQLite file, or the PostgreSQL URL without its password."""
     url = engine.url
     is_sqlite = url.get_backend_name() == "sqlite"
     return str(url.database) if is_sqlite else url.render_as_string(hide_password=True)
 
 
 def check_pages(engine: Engine) -> None:
-    """Return if no page of a SQLite file is damaged; large files are not checked.
+    """Return if no page of a SQLite file is damaged. Large files are not checked.
 
     Raises
     ------
@@ -191,14 +191,14 @@ def _open_sqlite(url: URL) -> Engine:
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver's own BEGIN comes too late; see _begin_sqlite
-    connection.execute("PRAGMA journal_mode=WAL")  # readers go on while one writes
+    connection.execute("PRAGMA journal_mode=WAL")  # readers continue during a write
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten
+    connection.execute("PRAGMA secure_delete=ON")  # deleted content is overwritten
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A transaction that begins by reading could not wait for a lock when it comes to write.
+    # A transaction started by a read could not wait for the lock at its first write.
     writes = connection.get_execution_options().get("writes")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 

@@ -1,6 +1,6 @@
-"""Drift: whether what is heard lately differs from what was heard before.
+"""Drift: change of the recent emotion distribution against the time before.
 
-It is read from the history, so it is the same whichever process or worker analysed a recording.
+It is computed from the history, so it covers the recordings of all processes and workers.
 """
 
 from collections import defaultdict
@@ -18,7 +18,18 @@ Counts = dict[str, dict[str, int]]
 
 
 def heard(engine: Engine, since: datetime, until: datetime) -> Counts:
-    """How often each model heard each emotion between two moments: model to emotion to count.
+    """Count the results by model and emotion between two moments.
+
+    Parameters
+    ----------
+    engine : Engine
+    since, until : datetime
+        Start (included) and end (excluded).
+
+    Returns
+    -------
+    dict of str to dict of str to int
+        Model to emotion to count.
 
     Raises
     ------
@@ -39,7 +50,7 @@ def heard(engine: Engine, since: datetime, until: datetime) -> Counts:
 
 
 def lately_and_before(engine: Engine) -> tuple[Counts, Counts]:
-    """What was heard in the last day, and in the thirty days before it.
+    """Count the results of the last day, and of the thirty days before it.
 
     Raises
     ------
@@ -52,12 +63,12 @@ def lately_and_before(engine: Engine) -> tuple[Counts, Counts]:
 
 
 def shares(counts: Mapping[str, int]) -> dict[str, float]:
-    """Counts as shares of their sum."""
+    """Convert counts to shares of their sum."""
     return {label: n / sum(counts.values()) for label, n in counts.items()}
 
 
 def distance(one: Mapping[str, int], other: Mapping[str, int]) -> float:
-    """Total variation between two distributions: 0 when alike, 1 when they share nothing.
+    """Total variation distance of two distributions: 0 if equal, 1 if disjoint.
 
     Examples
     --------

@@ -139,7 +139,8 @@ class Page:
     total : int
         Number of wanted analyses on all pages.
     older, newer : Cursor, optional
-        Start of the next and of the previous page. None if there is no such page.
+        Pass `older` as `before` for the next page and `newer` as `after` for the previous one.
+        None if there is no such page.
     """
 
     entries: tuple[Entry, ...]

@@ -1,6 +1,6 @@
-"""Recordings that the settings ask to keep: a file each, named by its analysis, for a while.
+"""Kept recordings: one file each, named after the analysis id, for a limited time.
 
-The rule: nothing a client sends names a file, and nothing is handed out after its time.
+File names never come from a client. After its retention a recording is no longer served.
 """
 
 import re
@@ -17,14 +17,14 @@ _ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
 class Recordings:
-    """A folder of recordings; safe under many threads and several processes.
+    """Folder of recordings. Safe for many threads and several processes.
 
     Parameters
     ----------
     folder : Path
-        Made with the first recording, for the eyes of its owner only.
+        Created with the first recording, readable by its owner only.
     keep_for : timedelta
-        How long each stays; zero keeps none.
+        Retention of each recording. With zero, none is kept.
     """
 
     def __init__(self, folder: Path, keep_for: timedelta) -> None:
@@ -32,7 +32,7 @@ class Recordings:
         self._folder = folder
 
     def add(self, analysis_id: str, data: AnyBytes) -> None:
-        """Keep the recording of an analysis, if any are kept.
+        """Keep the recording of an analysis, unless `keep_for` is zero.
 
         Raises
         ------
@@ -53,13 +53,13 @@ class Recordings:
                 raise
 
     def find(self, analysis_id: str, now_s: float | None = None) -> Path | None:
-        """The file of an analysis's recording; None where it is not kept.
+        """Return the path of an analysis's recording. None if it is not kept.
 
         Parameters
         ----------
         analysis_id : str
         now_s : float, optional
-            Seconds since 1970; the clock's if not given.
+            Seconds since 1970. Default is the current time.
         """
         if not self.keep_for or not _ID.fullmatch(analysis_id):
             return None
@@ -70,15 +70,15 @@ class Recordings:
         return None
 
     def is_kept(self, analysis_id: str, now_s: float | None = None) -> bool:
-        """Whether the recording of an analysis is there; `now_s` as for `find`."""
+        """Return True if the recording of an analysis is kept. `now_s` is as for `find`."""
         return self.find(analysis_id, now_s) is not None
 
     def source(self, analysis_id: str) -> Path | RecordingBytes | None:
-        """The recording of an analysis, by its path or open; None where it is not kept."""
+        """Return the recording of an analysis, as a path or open. None if it is not kept."""
         return self.find(analysis_id)
 
     def forget(self, ids: Sequence[str]) -> None:
-        """Delete the recordings of these analyses, where there are any.
+        """Delete the recordings of these analyses, if there are any.
 
         Raises
         ------
@@ -90,7 +90,7 @@ class Recordings:
                 (self._folder / analysis_id).unlink(missing_ok=True)
 
     def expire(self, now_s: float) -> None:
-        """Delete all recordings whose time is over, and what a crash has left half-written.
+        """Delete all recordings past their retention, and partial files left by a crash.
 
         Parameters
         ----------
@@ -109,14 +109,14 @@ class Recordings:
                         path.unlink()
 
     def is_too_old(self, written_s: float, now_s: float | None = None) -> bool:
-        """Whether what was written then may stay no longer; `now_s` as for `find`."""
+        """Return True if a file written then is past its retention. `now_s` is as for `find`."""
         age_s = (time.time() if now_s is None else now_s) - written_s
         return age_s >= self.keep_for.total_seconds()
 
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Have an OSError be a `StoreError`."""
+    """Convert an OSError to a `StoreError`."""
     try:
         yield
     except OSError as error:

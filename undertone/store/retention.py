@@ -1,8 +1,8 @@
-"""How long what is stored stays.
+"""Retention: automatic deletion of old analyses and recordings.
 
-The rule: what is older than the settings say is deleted when the server starts and every ten
-minutes from then on, whether anybody asks for anything or not. Several servers on one store may
-do so at the same time: what is deleted twice is deleted.
+Data past its retention is deleted at the start of the server and every ten minutes from then on,
+with or without requests. Several servers may do so on one store at the same time, because deleting
+the same data twice does no harm.
 """
 
 import logging
@@ -20,16 +20,16 @@ logger = logging.getLogger("undertone")
 
 
 class Retention:
-    """What ends the stay of analyses and recordings.
+    """Deletion of analyses and recordings past their retention.
 
     Parameters
     ----------
     history : History
     keep_history : timedelta, optional
-        How long analyses stay; for ever if not given.
+        Retention of analyses. Default is for ever.
     recordings : Recordings
     sweep : callable, optional
-        Removes what crashes left behind; called as often.
+        Removes files left behind by crashes. Called just as often.
     """
 
     def __init__(
@@ -45,12 +45,17 @@ class Retention:
         self._sweep = sweep
 
     def expire(self, now: datetime) -> None:
-        """Delete what is too old at this moment.
+        """Delete all data past its retention at this moment.
+
+        Parameters
+        ----------
+        now : datetime
+            Current time.
 
         Raises
         ------
         StoreError
-            It cannot be deleted.
+            The data cannot be deleted.
         """
         self._recordings.expire(now.timestamp())
         if self._keep_history:
@@ -60,7 +65,7 @@ class Retention:
             self._sweep()
 
     def start(self) -> None:
-        """Delete what is too old, now and every ten minutes; trouble is logged."""
+        """Delete old data now and every ten minutes. Errors are logged."""
         self._try_to_expire()
         threading.Thread(target=self._run, name="retention", daemon=True).start()
 

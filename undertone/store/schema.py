@@ -1,8 +1,8 @@
-"""The tables, and how a database of any age is brought up to them.
+"""Database schema, and the migration of older databases to it.
 
-`analyses` holds what is listed, searched and filtered; `documents` all the rest, which lists never
-touch. `jobs`, `job_items` and `webhooks` are what `undertone.jobs` works on. `owner` is the id of
-the API key that made a row; see `scope`. A change of the tables is a new file in
+`analyses` holds all values to list, search and filter by. `documents` holds the rest and is never
+read by lists. `jobs`, `job_items` and `webhooks` belong to `undertone.jobs`. `owner` is the id of
+the API key used to create a row; see `scope`. Each change of the schema is a new file in
 `migrations/versions/`.
 """
 
@@ -37,23 +37,23 @@ from undertone.errors import StoreError
 from undertone.store.database import reading, writing
 
 HEAD = "0004"  # the newest file in migrations/versions/
-# The version of a database that was made before there were migrations.
+# Version of databases created before migrations existed.
 FIRST = "0001"
-_MIGRATION_LOCK = 0x756E646572  # any number that others do not use
+_MIGRATION_LOCK = 0x756E646572  # any number not used by others
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment, in UTC on the way in and on the way out; SQLite has no time zones."""
+    """Timestamp type, in UTC for both writes and reads. SQLite has no time zones."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
-        """The moment in UTC."""
+        """Return the time in UTC."""
         return value and value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
-        """The moment in UTC, whatever the server's time zone."""
+        """Return the time in UTC, whatever the server's time zone."""
         return value and (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC))
 
 
@@ -76,7 +76,7 @@ analyses = Table(
     Column("strip", JSON, nullable=False),
     Column("owner", String(64), nullable=False, server_default=""),
     PrimaryKeyConstraint("id", name="pk_analyses"),
-    # All that is filtered by, in the order of the list: rows that do not match are never visited.
+    # All columns to filter by, in list order. Rows without a match are never visited.
     Index("ix_analyses_listed", "created_at", "id", "label", "model", "uncertain", "search_key"),
     Index("ix_analyses_named", "filename", "created_at"),
     # The same for the rows of one owner.
@@ -128,7 +128,7 @@ job_items = Table(
     Column("attempts", Integer, nullable=False),
     Column("claim", String(32)),
     Column("lease_until", UtcDateTime),
-    # Who deletes an analysis deletes all that is known of the recording.
+    # Deletion of an analysis deletes all data of the recording.
     Column("analysis_id", String(64), ForeignKey("analyses.id", ondelete="CASCADE")),
     Column("error", JSON(none_as_null=True)),
     PrimaryKeyConstraint("job_id", "number", name="pk_job_items"),
@@ -151,12 +151,12 @@ _version = Table("alembic_version", MetaData(), Column("version_num", String(32)
 
 
 def bring_up_to_date(engine: Engine) -> None:
-    """Make the tables, or change older ones; when several processes come at once, one does it.
+    """Create the tables, or migrate older ones. Of several concurrent processes, one does it.
 
     Raises
     ------
     StoreError
-        The database cannot be reached or written, or is of a newer Undertone.
+        The database cannot be reached or written, or comes from a newer Undertone.
     """
     with reading(engine) as connection:
         if _current(connection) == HEAD:
@@ -175,14 +175,14 @@ def bring_up_to_date(engine: Engine) -> None:
 
 
 def _current(connection: Connection) -> str | None:
-    """The version of the database; None where it has no tables yet."""
+    """Return the version of the database. None if it has no tables yet."""
     if inspect(connection).has_table(_version.name):
         return connection.execute(select(_version.c.version_num)).scalar_one_or_none()
     return FIRST if inspect(connection).has_table(analyses.name) else None
 
 
 def _migrate(connection: Connection, current: str) -> None:
-    # Slow to import: what is new, or of today, does without.
+    # Slow to import. New and up-to-date databases do not need it.
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory

@@ -1,6 +1,6 @@
-"""Recordings where several machines see them: S3, or whatever else fsspec can open.
+"""Recordings shared by several machines: S3, or any other store supported by fsspec.
 
-The rule: a file is there as a whole or not at all, and named as it would be here.
+A file is stored completely or not at all. File names are the same as on the local disk.
 """
 
 import re
@@ -18,23 +18,23 @@ from undertone.store.recordings import Recordings, store_errors
 from undertone.store.stores import as_os_errors, open_store
 from undertone.store.waiting import Draft, Upload, WaitingFiles, losing
 
-# A bucket has no locks. Storing the recordings of a job takes minutes at the most.
+# A bucket has no locks. Storing the recordings of a job takes minutes at most.
 ORPHAN_AGE_S = 3600
 _ID = re.compile(r"[\w-]{1,64}", re.ASCII)
-BLOCK_BYTES = 4 * MIB  # of a file that is fetched, in one request
-# s3fs would read ten parts of 50 MB at a time.
+BLOCK_BYTES = 4 * MIB  # size of one request in a download
+# By default s3fs reads ten parts of 50 MB at a time.
 S3_OPTIONS = {"chunksize": 8 * MIB, "max_concurrency": 2}
 
 
 class Bucket:
-    """A folder of an object store; safe under many threads, not to be taken over a fork.
+    """Folder of an object store. Safe for many threads, but not across a fork.
 
     Parameters
     ----------
     url : str
         Such as ``s3://bucket/folder``.
     folder : Path
-        For what is fetched, as long as it is open.
+        Local folder for downloaded files, as long as they are open.
     """
 
     def __init__(self, url: str, folder: Path) -> None:
@@ -42,7 +42,7 @@ class Bucket:
         self._folder = folder
 
     def put(self, name: str, content: RecordingBytes) -> None:
-        """Store a file; it is there as a whole or not at all."""
+        """Store a file, completely or not at all."""
         with as_os_errors():
             if content.in_memory is not None:
                 self._store.pipe_file(self._path(name), content.in_memory)
@@ -51,7 +51,7 @@ class Bucket:
                 self._store.put_file(f"/dev/fd/{content.fileno()}", self._path(name), **options)
 
     def fetch(self, name: str) -> Spool:
-        """Return a copy of a file; FileNotFoundError where there is none."""
+        """Return a local copy of a file. Raise FileNotFoundError if there is none."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         spool = Spool(self._folder)
         try:
@@ -68,19 +68,19 @@ class Bucket:
         return spool
 
     def written_s(self, name: str) -> float:
-        """When a file was stored, in seconds since 1970; FileNotFoundError where there is none."""
+        """Return the upload time in seconds since 1970, or raise FileNotFoundError."""
         with as_os_errors():
             return _moment_s(self._store.info(self._path(name)))
 
     def all_written_s(self) -> dict[str, float]:
-        """When each file was stored, by its name."""
+        """Return the upload time of each file by name, in seconds since 1970."""
         with as_os_errors():
             found = self._store.find(self._root, detail=True)
         n_root = len(self._root) + 1
         return {path[n_root:]: _moment_s(info) for path, info in found.items()}
 
     def remove(self, names: Sequence[str]) -> None:
-        """Remove these files, where they are there."""
+        """Remove these files, if they exist."""
         for name in names:
             try:
                 with as_os_errors():
@@ -93,20 +93,20 @@ class Bucket:
 
 
 class SharedRecordings(Recordings):
-    """Kept recordings, in a bucket."""
+    """Kept recordings in a bucket."""
 
     def __init__(self, bucket: Bucket, keep_for: timedelta) -> None:
         super().__init__(Path("nowhere"), keep_for)
         self._bucket = bucket
 
     def add(self, analysis_id: str, data: AnyBytes) -> None:
-        """Keep the recording of an analysis, if any are kept."""
+        """Keep the recording of an analysis, unless `keep_for` is zero."""
         if self.keep_for:
             with store_errors():
                 self._bucket.put(analysis_id, RecordingBytes.of(data))
 
     def is_kept(self, analysis_id: str, now_s: float | None = None) -> bool:
-        """Whether the recording of an analysis is there."""
+        """Return True if the recording of an analysis is kept."""
         if not self.keep_for or not _ID.fullmatch(analysis_id):
             return False
         try:
@@ -115,7 +115,7 @@ class SharedRecordings(Recordings):
             return False
 
     def source(self, analysis_id: str) -> RecordingBytes | None:
-        """The recording of an analysis, to be closed by the caller; None where it is not kept."""
+        """Open the recording of an analysis. The caller closes it. None if it is not kept."""
         if not self.is_kept(analysis_id):
             return None
         try:
@@ -124,25 +124,25 @@ class SharedRecordings(Recordings):
             return None
 
     def forget(self, ids: Sequence[str]) -> None:
-        """Delete the recordings of these analyses, where there are any."""
+        """Delete the recordings of these analyses, if there are any."""
         with store_errors():
             self._bucket.remove(ids)
 
     def expire(self, now_s: float) -> None:
-        """Delete all recordings whose time is over."""
+        """Delete all recordings past their retention."""
         with store_errors():
             written = self._bucket.all_written_s()
             self._bucket.remove([n for n, at_s in written.items() if self.is_too_old(at_s, now_s)])
 
 
 class SharedWaitingFiles(WaitingFiles):
-    """The recordings of all jobs, in a bucket; what is being received lies here until it is whole.
+    """Recordings of all jobs, in a bucket. Uploads are on the local disk until complete.
 
     Parameters
     ----------
     bucket : Bucket
     folder : Path
-        For what is being received.
+        Local folder for uploads in progress.
     """
 
     def __init__(self, bucket: Bucket, folder: Path) -> None:
@@ -150,7 +150,7 @@ class SharedWaitingFiles(WaitingFiles):
         self._bucket = bucket
 
     def keep(self, draft: Draft, wanted: Sequence[Upload]) -> None:
-        """Have the wanted recordings in the bucket, and nothing here."""
+        """Move the wanted recordings to the bucket and leave no local file."""
         super().keep(draft, wanted)
         with disk_errors():
             for upload in wanted:
@@ -161,23 +161,23 @@ class SharedWaitingFiles(WaitingFiles):
         draft.discard()
 
     def open(self, job_id: str, number: int) -> RecordingBytes:
-        """The recording of an item, to be closed by the caller."""
+        """Open the recording of an item. The caller closes it."""
         with losing():
             return self._bucket.fetch(f"{job_id}/{number}").content()
 
     def remove(self, job_id: str, number: int) -> None:
-        """Remove the recording of an item, if it is there."""
+        """Remove the recording of an item, if it exists."""
         with disk_errors():
             self._bucket.remove([f"{job_id}/{number}"])
 
     def remove_job(self, job_id: str) -> None:
-        """Remove all recordings of a job that is over."""
+        """Remove all recordings of a finished job."""
         with disk_errors():
             names = self._bucket.all_written_s()
             self._bucket.remove([name for name in names if name.startswith(f"{job_id}/")])
 
     def sweep(self, are_over: Callable[[Sequence[str]], Mapping[str, bool]]) -> None:
-        """Remove what a crash has left behind, here and there."""
+        """Remove files left behind by a crash, on the local disk and in the bucket."""
         super().sweep(are_over)
         with disk_errors():
             written = self._bucket.all_written_s()
@@ -193,7 +193,7 @@ class SharedWaitingFiles(WaitingFiles):
 
 
 def _moment_s(info: Mapping[str, Any]) -> float:
-    """When a file was stored, as stores call it."""
+    """Return the upload time of a file. Its key differs between stores."""
     moment = next(
         info[k] for k in ("LastModified", "mtime", "last_modified", "created") if k in info
     )
@@ -201,7 +201,7 @@ def _moment_s(info: Mapping[str, Any]) -> float:
 
 
 def open_recordings(settings: Settings) -> Recordings:
-    """Where the settings say that recordings are kept."""
+    """Open the store of kept recordings chosen in the settings."""
     if settings.audio_is_shared:
         return SharedRecordings(
             Bucket(f"{settings.audio_url}/recordings", settings.data_dir), settings.keep_audio
@@ -210,7 +210,7 @@ def open_recordings(settings: Settings) -> Recordings:
 
 
 def open_waiting_files(settings: Settings) -> WaitingFiles:
-    """Where the settings say that recordings of jobs wait."""
+    """Open the store of waiting recordings chosen in the settings."""
     if settings.audio_is_shared:
         bucket = Bucket(f"{settings.audio_url}/jobs", settings.data_dir)
         return SharedWaitingFiles(bucket, settings.data_dir / "jobs")

@@ -1,6 +1,6 @@
-"""Stores elsewhere, such as S3: whatever fsspec opens.
+"""Remote stores supported by fsspec, such as S3.
 
-The rule: what can go wrong with them is an OSError, as with files here.
+All their failures are raised as OSError, as with local files.
 """
 
 from collections.abc import Iterator
@@ -13,32 +13,38 @@ from undertone.optional import needed_for
 def open_store(
     url: str, what: str, requirements: str = "requirements-scale.txt"
 ) -> tuple[Any, str]:
-    """The store of a URL, or of a path here, and what is left of the URL in it.
+    """Open the store of a URL or local path.
 
     Parameters
     ----------
     url : str
     what, requirements : str
-        Who needs it; see `needed_for`.
+        Name of the feature for error messages, and its requirements file; see `needed_for`.
+
+    Returns
+    -------
+    store : fsspec.AbstractFileSystem
+    root : str
+        Rest of the URL: the path in the store.
 
     Raises
     ------
     PartMissing
-        fsspec, or what it needs for this kind of store, is not installed.
+        fsspec, or its package for this kind of store, is not installed.
     OSError
-        It cannot be opened.
+        The store cannot be opened.
     """
     with needed_for(what, requirements), as_os_errors():
         from fsspec.core import url_to_fs
 
-        # What others put there has to be seen at once.
+        # Files stored by other machines must be visible at once.
         store, root = url_to_fs(url, use_listings_cache=False)
     return store, root.rstrip("/")
 
 
 @contextmanager
 def as_os_errors() -> Iterator[None]:
-    """Have whatever a store raises be an OSError."""
+    """Convert any error of a store to an OSError."""
     try:
         yield
     except (OSError, ImportError):

@@ -1,7 +1,7 @@
-"""Recordings that wait: a file each, from the request that brings it until its item is over.
+"""Waiting recordings of jobs: one file each, from the upload until its item is over.
 
-The rule: a file is named by its job and its number, never by a client, and is on the disk for good
-before the job is in the database.
+A file is named after its job and its number, never by a client. It is durably on the disk before
+the job is in the database.
 """
 
 import fcntl
@@ -18,22 +18,33 @@ from undertone.errors import JobTooLarge, RecordingLost, TooManyFiles
 from undertone.recording_bytes import RecordingBytes
 from undertone.spool import disk_errors, not_counted
 
-# A request holds a lock in the folder of its job until the job is in the database. A folder of no
-# job, unlocked and this old, was left behind by a crash.
+# A request holds a lock in the folder of its job until the job is in the database. An unlocked
+# folder of this age without a job was left behind by a crash.
 ORPHAN_AGE_S = 60
 LOCK = "receiving"
 MIB = 1024 * 1024
 
 
 class Upload(io.FileIO):
-    """A recording on its way into a file.
+    """Upload of a recording into a file.
+
+    Parameters
+    ----------
+    path : Path
+        The new file.
+    number : int
+        Number of the file in its job.
+    max_bytes : int
+        Maximum size of the recording.
+    note, on_disk : callable
+        Called with the size in bytes of each part, before it is written; may raise.
 
     Attributes
     ----------
     number : int
-        Of the file in its job.
+        Number of the file in its job.
     n_bytes : int
-        How many came; of too many, none is kept.
+        Number of bytes received. Nothing is kept of a recording over the limit.
     """
 
     def __init__(
@@ -53,11 +64,11 @@ class Upload(io.FileIO):
 
     @property
     def is_too_large(self) -> bool:
-        """Whether more bytes came than are accepted of one recording."""
+        """True if the recording is larger than accepted."""
         return self.n_bytes > self._max_bytes
 
     def write(self, part: bytes) -> int:  # type: ignore[override]
-        """Keep a part of it, unless it is too large."""
+        """Write a part, unless the recording is too large."""
         self._note(len(part))
         self._on_disk(len(part))
         self.n_bytes += len(part)
@@ -70,29 +81,29 @@ class Upload(io.FileIO):
         return len(part)
 
     def settle(self) -> None:
-        """Close it when all of it is on the disk."""
+        """Flush the file to the disk and close it."""
         os.fsync(self.fileno())
         self.close()
 
 
 class Draft:
-    """The recordings of a job to be, as they come.
+    """Recordings of a future job, while they are received.
 
     Parameters
     ----------
     folder : Path
-        Made here; where all jobs' folders are.
+        Parent of the folders of all jobs. The job's own folder is created in it.
     max_files, max_bytes : int
-        Of the whole job.
+        Limits of the whole job.
     max_file_bytes : int
-        Of one recording.
+        Limit of one recording.
     on_disk : callable, optional
         As for `Spool`.
 
     Attributes
     ----------
     job_id : str
-        Not to be guessed.
+        Random and hard to guess.
     """
 
     def __init__(
@@ -116,19 +127,19 @@ class Draft:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def release(self) -> None:
-        """Let go of the folder: its job is in the database, or is not going to be."""
+        """Release the lock on the folder. Its job is stored, or never will be."""
         if self._lock >= 0:
             (self._folder / LOCK).unlink(missing_ok=True)
             os.close(self._lock)
             self._lock = -1
 
     def open(self) -> Upload:
-        """A place for one more recording; its `write` raises `JobTooLarge` and `StoreError`.
+        """Open a file for one more recording. Its `write` raises `JobTooLarge` and `StoreError`.
 
         Raises
         ------
         TooManyFiles
-            There are as many as a job may have.
+            The job has the maximum number of recordings already.
         StoreError
             The folder cannot be written.
         """
@@ -145,12 +156,12 @@ class Draft:
         return upload
 
     def keep(self, wanted: Sequence[Upload]) -> None:
-        """Have the wanted recordings on the disk for good, and the others not.
+        """Make the wanted recordings durable and delete the others.
 
         Raises
         ------
         StoreError
-            They cannot be written.
+            The recordings cannot be written.
         """
         with disk_errors():
             for upload in self._uploads:
@@ -163,7 +174,7 @@ class Draft:
                 _settle_folder(folder)
 
     def discard(self) -> None:
-        """Remove all that came."""
+        """Remove all received recordings."""
         self.release()
         for upload in self._uploads:
             upload.close()
@@ -179,59 +190,59 @@ class Draft:
 
 
 class WaitingFiles:
-    """The recordings of all jobs; safe under many threads and several processes.
+    """Recordings of all jobs. Safe for many threads and several processes.
 
     Parameters
     ----------
     folder : Path
-        Made with the first job, for the eyes of its owner only.
+        Created with the first job, readable by its owner only.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def keep(self, draft: Draft, wanted: Sequence[Upload]) -> None:
-        """Have the wanted recordings of a draft for good, and the others not.
+        """Make the wanted recordings of a draft durable and delete the others.
 
         Raises
         ------
         StoreError
-            They cannot be written.
+            The recordings cannot be written.
         """
         draft.keep(wanted)
 
     def open(self, job_id: str, number: int) -> RecordingBytes:
-        """The recording of an item, to be closed by the caller.
+        """Open the recording of an item. The caller closes it.
 
         Raises
         ------
         RecordingLost
-            It is not there.
+            The recording cannot be opened.
         """
         with losing():
             return RecordingBytes(file=(self.folder / job_id / str(number)).open("rb", buffering=0))
 
     def remove(self, job_id: str, number: int) -> None:
-        """Remove the recording of an item, if it is there; with the last one, their folder."""
+        """Remove the recording of an item, if it exists. With the last one, remove the folder."""
         (self.folder / job_id / str(number)).unlink(missing_ok=True)
-        with suppress(OSError):  # it is gone, or others wait in it
+        with suppress(OSError):  # already removed, or not empty
             (self.folder / job_id).rmdir()
 
     def remove_job(self, job_id: str) -> None:
-        """Remove all recordings of a job that is over."""
+        """Remove all recordings of a finished job."""
         shutil.rmtree(self.folder / job_id, ignore_errors=True)
 
     def sweep(self, are_over: Callable[[Sequence[str]], Mapping[str, bool]]) -> None:
-        """Remove what a crash has left behind.
+        """Remove files left behind by a crash.
 
         Parameters
         ----------
         are_over : callable
-            Tells of some ids whether their jobs are over; of those that are jobs'.
+            Maps the ids of known jobs to True if the job is over; see `Jobs.are_over`.
         """
         if not self.folder.is_dir():
             return
-        # In this order: a request lets go of its folder after its job is in the database.
+        # In this order, because a request unlocks its folder after its job is in the database.
         abandoned = {path.name: _is_abandoned(path) for path in self.folder.iterdir()}
         known = are_over(list(abandoned))
         for job_id, is_abandoned in abandoned.items():
@@ -240,13 +251,13 @@ class WaitingFiles:
 
 
 def _is_abandoned(folder: Path) -> bool:
-    """Whether a job's folder is old enough and no request holds its lock."""
+    """Return True if a job's folder is old enough and no request holds its lock."""
     try:
         if time.time() - folder.stat().st_mtime < ORPHAN_AGE_S:
             return False
         with (folder / LOCK).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:  # there is no lock, or another process has just removed the folder
+    except FileNotFoundError:  # no lock, or the folder was just removed by another process
         return True
     except OSError:  # held, or on a file system without locks
         return False
@@ -254,7 +265,7 @@ def _is_abandoned(folder: Path) -> bool:
 
 
 def _settle_folder(folder: Path) -> None:
-    """Return when the folder's list of files is on the disk."""
+    """Flush the folder's list of files to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -264,7 +275,7 @@ def _settle_folder(folder: Path) -> None:
 
 @contextmanager
 def losing() -> Iterator[None]:
-    """Have an OSError be a `RecordingLost`."""
+    """Convert an OSError to a `RecordingLost`."""
     try:
         yield
     except OSError as error:
