@@ -1,6 +1,6 @@
 """Drift: change of the recent emotion distribution against the time before.
 
-It is computed from the history, so it covers the recordings of all processes and workers.
+It is computed from the history, so it does not depend on the process or worker of an analysis.
 """
 
 from collections import defaultdict
