@@ -148,7 +148,7 @@ class TestCaches:
         known = {
             "analysis_id": client.post("/upload", **upload(voice_wav)).get_json()["id"],
             "job_id": client.post("/jobs", **upload(voice_wav)).get_json()["id"],
-            "kind": "bars", "name": "encoder", "picture": "reliability.png",
+            "kind": "bars", "theme": "dark", "name": "encoder", "picture": "reliability.png",
             "filename": "clip.wav",
         }  # fmt: skip
         seen = set()

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 import requests
 from flask import Flask
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from websockets.sync.client import connect
 
 from app import create_app
 from tests import sounds
 from tests.conftest import upload, wav
-from tests.live import Server, find_chromium, launch_chromium, running_server
+from tests.live import Server, find_chromium, running_server
 from tests.raw import until
 from tests.test_error_shape import BROWSER
 from undertone.settings import ROOT, Settings
@@ -169,10 +169,10 @@ def test_live_sessions(behind: tuple[Server, str]) -> None:
 
 @needs_nginx
 @pytest.mark.skipif(not find_chromium(), reason="Chromium is not here")
-def test_a_browser_sends_a_recording(behind: tuple[Server, str]) -> None:
+def test_a_browser_sends_a_recording(behind: tuple[Server, str], browser: Browser) -> None:
     _, url = behind
-    with sync_playwright() as playwright, launch_chromium(playwright) as browser:
-        page: Page = browser.new_page()
+    with browser.new_context() as context:
+        page: Page = context.new_page()
         failed: list[str] = []
         page.on("response", lambda r: r.status >= 400 and failed.append(f"{r.status} {r.url}"))
         page.on("request", lambda r: PREFIX not in r.url and failed.append(r.url))
@@ -205,7 +205,7 @@ def proxied(tmp_path: Path) -> Iterator[Callable[[int], Flask]]:
         each.extensions["undertone"].history.close()
 
 
-def test_what_is_no_path_is_ignored(proxied: Callable[[int], Flask], voice_wav: bytes) -> None:
+def test_what_is_no_path_is_ignored(proxied: Callable[[int], Flask]) -> None:
     client = proxied(1).test_client()
     usual = client.get("/history", headers=BROWSER).text
     for wrong in WRONG:
@@ -213,7 +213,9 @@ def test_what_is_no_path_is_ignored(proxied: Callable[[int], Flask], voice_wav: 
         assert client.get("/history", headers=headers).text == usual, wrong
         assert client.get("/live", headers=headers).headers["Location"] == "/listen", wrong
     sent = client.post(
-        "/result", **upload(voice_wav), headers={**BROWSER, "X-Forwarded-Prefix": "//evil.example"}
+        "/result",
+        **upload(wav(sounds.voice(2.0))),
+        headers={**BROWSER, "X-Forwarded-Prefix": "//evil.example"},
     )
     assert sent.headers["Location"].startswith("/results/")
 
