@@ -1,7 +1,7 @@
-"""Features of utterances and of changed copies of them, each computed once and kept by content.
+"""Cached acoustic features of utterances and of their augmented copies.
 
-A copy depends on the utterance and its number alone, never on which others are there: whatever
-subset is trained on, the cache has its rows.
+Each row is computed once and cached by content. A copy depends only on its utterance and its
+number, not on the other utterances. The cache therefore serves a training on any subset.
 """
 
 import inspect
@@ -22,25 +22,25 @@ from undertone.training.utterances import Utterances
 
 Floats = NDArray[np.float64]
 
-# What features are computed with beside the extractor's own module: change one, and all are
-# computed anew.
+# Modules used to compute features, besides the extractor's own. A change to one of them makes the
+# cache compute all features again.
 _SOURCES = ("sound/acoustics", "training/augmentation")
 
 CHUNK = 32
 
 
 class FeatureExtractor(Protocol):
-    """What is needed of `feature_extractor.AudioFeatureExtractor`."""
+    """Interface to `feature_extractor.AudioFeatureExtractor` used here."""
 
     extractor_id: str
 
     @property
     def feature_names(self) -> list[str]:
-        """Names in the order of `vector`."""
+        """Feature names in the order of `vector`."""
         ...
 
     def vector(self, audio: Audio) -> Floats:
-        """Features [n_features] of an utterance, NaN where nothing can be measured."""
+        """Return the features [n_features] of an utterance, with NaN for unmeasurable ones."""
         ...
 
 
@@ -52,30 +52,32 @@ def acoustic_vectors(
     copy: int = 0,
     augmentation: Augmentation | None = None,
 ) -> NDArray[np.float32]:
-    """Features of utterances as they are, or of changed copies.
+    """Return the features of unchanged utterances, or of one augmented copy of each.
 
     Parameters
     ----------
     extractor : FeatureExtractor
-        Its module's source is part of what rows are kept by.
+        The source of its module is part of the cache key.
+    utterances : Utterances
     cache_dir : Path
-        Where rows are kept from one training to the next.
+        Folder of the cache. It is reused by later trainings.
     n_jobs : int
-        Processes that compute.
+        Number of worker processes.
     copy : int
-        0 for the utterances themselves, otherwise which changed copy: each number has others.
+        0 for the unchanged utterances, otherwise the number of the copy. Each number gives a
+        different copy.
     augmentation : Augmentation, optional
-        How copies are changed; without noises of its own if not given.
+        Changes made to the copies. The default is an `Augmentation` without recorded noises.
 
     Returns
     -------
-    array [n, n_features] of float32
-        NaN where nothing can be measured.
+    np.ndarray [shape=(n, n_features), dtype=float32]
+        NaN for unmeasurable features.
     """
     change = (augmentation or Augmentation()) if copy else None
     cached = joblib.Memory(cache_dir, verbose=0).cache(_vector, ignore=["extractor", "change"])
     digest = f"{source_digest(extractor)} {joblib.hash(change)}"
-    # Many at a time: with each goes a copy of all noises.
+    # Each job carries a copy of all noises, so it gets many utterances.
     chunks = [range(start, min(start + CHUNK, len(utterances)))
               for start in range(0, len(utterances), CHUNK)]  # fmt: skip
     work = (
@@ -95,7 +97,7 @@ def acoustic_vectors(
 
 
 def source_digest(extractor: FeatureExtractor) -> str:
-    """Differs whenever the code that computes features or changes copies does."""
+    """Return a digest of the source code for features and augmentation."""
     paths = [Path(inspect.getfile(type(extractor)))]
     paths += [Path(__file__).parent.parent / f"{name}.py" for name in _SOURCES]
     return " ".join(sha256(path) for path in paths)
@@ -106,7 +108,7 @@ def _vectors(
     utterances: Sequence[Samples],
     *how: Any,
 ) -> list[NDArray[np.float32]]:
-    """What a function finds in each utterance."""
+    """Apply `vector` to each utterance."""
     return [vector(samples, *how) for samples in utterances]
 
 
@@ -117,7 +119,7 @@ def _vector(
     extractor: FeatureExtractor,
     change: Augmentation | None,
 ) -> NDArray[np.float32]:
-    """Features of one utterance; `digest` is there for the cache."""
+    """Return the features of one utterance; `digest` is only part of the cache key."""
     if change:
         rng = np.random.default_rng([copy, zlib.crc32(samples.tobytes())])
         samples = change(samples, rng)

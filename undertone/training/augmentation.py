@@ -1,7 +1,7 @@
-"""Utterances as other rooms, microphones, codecs and voices would give them, for training.
+"""Augmentation of training utterances: other rooms, microphones, codecs and voices.
 
-Corpora are recorded in quiet rooms through good microphones: a model that hears only them learns
-their sound, and noise of 20 dB under the voice is enough to mislead it.
+Corpora are recorded in quiet rooms with good microphones. A model trained only on them learns
+their sound. Noise 20 dB below the voice is then enough to mislead it.
 """
 
 from collections.abc import Sequence
@@ -18,19 +18,19 @@ Floats32 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes that leave the emotion as it is.
+    """Random changes to an utterance; they preserve its emotion.
 
     Parameters
     ----------
-    noises : sequence of float32 arrays
-        Recordings without speech at 16 kHz, of any length and level; without any, only
+    noises : sequence of np.ndarray [shape=(n,), dtype=float32]
+        Recordings without speech at 16 kHz, of any length and level. If there are none, only
         synthetic noise is added.
     """
 
     noises: Sequence[Samples] = ()
 
     def __call__(self, samples: Samples, rng: Generator) -> Samples:
-        """A changed copy of an utterance; its length may differ by the change of speed."""
+        """Return a changed copy of an utterance; a change of speed also changes its length."""
         if rng.random() < 0.5:
             samples = change_speed(samples, rng.uniform(0.88, 1.14))
         if rng.random() < 0.25:
@@ -55,21 +55,28 @@ class Augmentation:
 
 
 def change_speed(samples: Samples, factor: float) -> Samples:
-    """Speed and pitch changed together, as a tape would; over 1 is faster and higher."""
+    """Change speed and pitch together, as a tape does; a factor over 1 is faster and higher."""
     n = len(samples)
     places = np.arange(0, n - 1, factor)
     return np.asarray(np.interp(places, np.arange(n), samples), np.float32)
 
 
 def add_room(samples: Samples, t60_s: float, level: float, rng: Generator) -> Samples:
-    """Reverberation: the direct sound and a tail of exponentially decaying noise.
+    """Add reverberation: the direct sound and a tail of exponentially decaying noise.
 
     Parameters
     ----------
+    samples : np.ndarray [shape=(n,), dtype=float32]
+        Utterance at 16 kHz.
     t60_s : float
-        Time in which the tail falls by 60 dB.
+        Time in seconds for the tail to fall by 60 dB.
     level : float
-        Square root of the tail's energy; the direct sound's is 1.
+        Square root of the tail's energy. For the direct sound it is 1.
+    rng : np.random.Generator
+
+    Returns
+    -------
+    np.ndarray [shape=(n,), dtype=float32]
     """
     n, n_tail = len(samples), round(t60_s * SAMPLE_RATE)
     decay = np.exp(np.log(1e-3) * np.arange(n_tail, dtype=np.float32) / n_tail)
@@ -82,7 +89,7 @@ def add_room(samples: Samples, t60_s: float, level: float, rng: Generator) -> Sa
 
 
 def equalise(samples: Samples, rng: Generator) -> Samples:
-    """A random microphone or line: tilt, gentle bands, at times no treble or no bass."""
+    """Imitate a random microphone or line: tilt, gentle bands, sometimes no treble or no bass."""
     spectrum = np.fft.rfft(samples)
     hz = np.linspace(0, SAMPLE_RATE / 2, len(spectrum))
     gain_db = rng.uniform(-2, 2) * np.log2(np.maximum(hz, 60) / 1000)
@@ -95,14 +102,26 @@ def equalise(samples: Samples, rng: Generator) -> Samples:
 
 
 def add_noise(samples: Samples, noise: Samples, snr_db: float) -> Samples:
-    """The utterance in noise of the same length, `snr_db` under the utterance's mean power."""
+    """Add noise, `snr_db` below the mean power of the utterance.
+
+    Parameters
+    ----------
+    samples, noise : np.ndarray [shape=(n,), dtype=float32]
+        Utterance and noise of the same length.
+    snr_db : float
+        Signal-to-noise ratio in dB.
+
+    Returns
+    -------
+    np.ndarray [shape=(n,), dtype=float32]
+    """
     power, noise_power = float(np.mean(samples**2)), float(np.mean(noise**2))
     gain = np.float32(np.sqrt(power / max(noise_power, 1e-12) * 10 ** (-snr_db / 10)))
     return np.asarray(samples + gain * noise, np.float32)
 
 
 def _pink(white: Floats32) -> Floats32:
-    """Noise whose power falls by 3 dB an octave."""
+    """Filter white noise into noise with a power slope of -3 dB per octave."""
     spectrum = np.fft.rfft(white)
     spectrum /= np.sqrt(np.arange(len(spectrum)) + 10)
     return np.fft.irfft(spectrum, len(white)).astype(np.float32)

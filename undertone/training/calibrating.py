@@ -1,8 +1,8 @@
-"""How sure a model may be: chosen on held-out speakers and corpora, whole and cut short.
+"""Fit the calibration on held-out speakers and corpora, with whole and shortened utterances.
 
-A model trained on whole sentences does not know that a third of a second says little, nor how often
-it is wrong about voices, rooms and languages that are new to it. So held-out utterances are asked
-about once as they are and once cut short, and corpora by a model that was not trained on them.
+A model trained on whole sentences is too confident about a third of a second of speech. It is
+also too confident about new voices, rooms and languages. Held-out utterances are therefore scored
+twice: whole and cut short. Held-out corpora are scored by a model not trained on them.
 """
 
 import zlib
@@ -25,13 +25,13 @@ SHORTEST_S, LONGEST_S = 0.3, 1.5
 
 
 def short_cuts(utterances: Utterances) -> list[Audio]:
-    """A stretch of 0.3 to 1.5 s out of the speech of each; the same whenever it is drawn."""
+    """Cut 0.3 to 1.5 s out of the speech of each utterance; the cuts are deterministic."""
     cuts = []
     for audio in utterances:
         rng = np.random.default_rng(zlib.crc32(audio.samples.tobytes()))
         duration_s = np.exp(rng.uniform(np.log(SHORTEST_S), np.log(LONGEST_S)))
         n = min(round(duration_s * audio.sample_rate), len(audio.samples))
-        # The half second before and after the speech is no speech.
+        # There is no speech in the half second before and after.
         context = min(round(CONTEXT_S * audio.sample_rate), (len(audio.samples) - n) // 2)
         start = int(rng.integers(context, len(audio.samples) - context - n + 1))
         cuts.append(Audio(audio.samples[start : start + n], audio.sample_rate))
@@ -40,16 +40,26 @@ def short_cuts(utterances: Utterances) -> list[Audio]:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Answers to utterances whose speakers the model was not trained on, and the truth [n]."""
+    """Answers to utterances of held-out speakers, with the true emotions.
+
+    Parameters
+    ----------
+    answers : Answers
+        Answers to n utterances.
+    labels : tuple of str
+        Emotions in the order of the columns.
+    emotions : np.ndarray [shape=(n,), dtype=str]
+        True emotions.
+    """
 
     answers: Answers
     labels: tuple[str, ...]
     emotions: Strings
 
     def right(self) -> NDArray[np.bool_]:
-        """Which labels [n, n_labels] are right: calm and neutral for each other.
+        """Return a mask [n, n_labels] of the right labels.
 
-        So that a corpus without calm can take part.
+        Calm and neutral count as the same, so a corpus without calm can be used too.
         """
         told = [[in_set(name, DEFAULT_LABEL_SET)] for name in self.emotions]
         names = [in_set(name, DEFAULT_LABEL_SET) for name in self.labels]
@@ -57,20 +67,20 @@ class HeldOut:
 
 
 def fit_calibration(known: Sequence[HeldOut], elsewhere: Sequence[HeldOut] = ()) -> Calibration:
-    """The calibration under which held-out answers are most probable.
+    """Fit the calibration of maximum likelihood on held-out answers.
 
     Parameters
     ----------
     known : sequence of HeldOut
-        New speakers of corpora that the model was trained on.
+        New speakers of the training corpora.
     elsewhere : sequence of HeldOut
-        Whole corpora that it was not trained on, each with the same weight, all of them with as
-        much as all that is known: what a distance means is learned from them.
+        Whole corpora outside the training set. They have equal weights, and their total weight
+        equals the total of `known`. The meaning of a distance is learned from them.
     """
     if not known:
         return Calibration()
     if not any(part.answers.distances.any() for part in elsewhere):
-        elsewhere = ()  # a model that cannot tell what is strange to it
+        elsewhere = ()  # the model gives no distances
     n_known = sum(len(part.emotions) for part in known)
     parts = [(part, part.right(), len(part.emotions) / n_known) for part in known]
     parts += [(part, part.right(), 1 / len(elsewhere)) for part in elsewhere]
@@ -85,8 +95,8 @@ def fit_calibration(known: Sequence[HeldOut], elsewhere: Sequence[HeldOut] = ())
             total -= weight * float(np.log((p * right).sum(axis=1) + 1e-12).mean())
         return total
 
-    # Logarithms of all four. Where a gain does nothing, the loss is flat: more than one start finds
-    # a way from there.
+    # Bounds and starts are logarithms of all four parameters. The loss is flat while a gain has no
+    # effect. Several starts find a way out of such a region.
     bounds = [(-2.0, 3.0), (-5.0, 3.0), (-5.0, 3.0), (-3.0, 3.0)][: 4 if elsewhere else 2]
     halfways = (0.0, 0.5, 1.0) if elsewhere else (0.0,)
     starts = [np.array([0.0, -1.0, 0.0, halfway])[: len(bounds)] for halfway in halfways]

@@ -1,9 +1,9 @@
-"""A convolutional network from scratch: samples -> log-mel, MFCC and chroma -> emotions.
+"""Convolutional network trained from scratch: samples -> log-mel, MFCC, chroma -> emotions.
 
-Only training needs this module (and torch); the application runs what it exports.
+Only training needs this module (and torch). The application runs the exported ONNX file.
 
-The rule: everything is a function of one power spectrogram, and what leaves the features does not
-depend on the recording's level.
+Design rule: everything is computed from one power spectrogram. The features do not depend on the
+level of the recording.
 """
 
 import math
@@ -31,9 +31,9 @@ N_BINS = N_FFT // 2 + 1
 
 
 class Features(LogMel):
-    """Power spectrogram [batch, 201, frames] to its log-mel spectrogram, MFCC and chroma.
+    """Convert a power spectrogram [batch, 201, frames] to log-mel, MFCC and chroma.
 
-    All three are fixed matrices: mel bands of the power, cosines of their logarithms, and the
+    All three use fixed matrices: mel bands of the power, cosines of their logarithms, and the
     share of each pitch class in the power.
     """
 
@@ -47,39 +47,41 @@ class Features(LogMel):
         self.register_buffer("pitch_classes", torch.from_numpy(chroma))
 
     def power(self, samples: Tensor) -> Tensor:
-        """Power spectrogram [batch, 201, n // 160] of samples [batch, n] at 16 kHz."""
+        """Return the power spectrogram [batch, 201, n // 160] of samples [batch, n] at 16 kHz."""
         padded = functional.pad(samples[:, None], (N_FFT // 2, N_FFT // 2), mode="reflect")
         real, imaginary = functional.conv1d(padded, self.basis, stride=HOP_LENGTH).chunk(2, dim=1)
         return (real**2 + imaginary**2)[..., :-1]
 
     def forward(self, power: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-mel [batch, 80, frames]; MFCC and chroma [batch, 32, frames]."""
+        """Return log-mel [batch, 80, frames], and MFCC with chroma [batch, 32, frames]."""
         log_mel = torch.clamp(self.mel @ power, min=1e-20).log10()
         peak = log_mel.amax(dim=(1, 2), keepdim=True)
         log_mel = (torch.clamp(log_mel - peak, min=-DYNAMIC_RANGE) + PEAK_LOG_MEL + 4) / 4
         classes = self.pitch_classes @ power
-        # Frames 80 dB under the loudest have no pitch class: what is added keeps them at zero.
+        # Frames 80 dB below the loudest have no pitch class: the floor keeps their shares at zero.
         floor = 1e-8 * classes.amax(dim=(1, 2), keepdim=True) + 1e-20
         shares = classes / (classes.sum(dim=1, keepdim=True) + floor)
         return log_mel, torch.cat([self.cosines @ log_mel, shares], dim=1)
 
 
 class EmotionNetwork(nn.Module):
-    """Two branches of convolutions, joined in time and pooled with attention.
+    """Two convolutional branches, joined in time and pooled with attention.
 
     Parameters
     ----------
     n_labels : int
+        Number of emotions.
     width : int
-        Channels where the branches have joined.
+        Number of channels after the branches join.
     dropout : float
-        Before the last layer.
+        Dropout rate before the last layer.
 
     Notes
     -----
-    Frames of 10 ms are pooled to 80 ms on the way, so that 3 s cost 40 million multiplications
-    and a training on 12,000 utterances a quarter of an hour of one core. Attentive statistics:
-    Okabe et al., "Attentive statistics pooling for deep speaker embedding", Interspeech 2018.
+    Frames of 10 ms are pooled to 80 ms. A recording of 3 s then costs 40 million multiplications.
+    Training on 12,000 utterances takes a quarter of an hour on one core. Attentive statistics
+    follow Okabe et al., "Attentive statistics pooling for deep speaker embedding", Interspeech
+    2018.
     """
 
     def __init__(self, n_labels: int, width: int = 160, dropout: float = 0.3) -> None:
@@ -107,15 +109,18 @@ class EmotionNetwork(nn.Module):
         self.out = nn.Linear(2 * width, n_labels)
 
     def forward(self, samples: Tensor) -> Tensor:
-        """Log-probabilities [batch, n_labels] of samples [batch, n] at 16 kHz, 0.1 s or more."""
+        """Return log-probabilities [batch, n_labels] of samples [batch, n].
+
+        The samples are at 16 kHz. They must be at least 0.1 s long.
+        """
         return functional.log_softmax(self.scores(self.features.power(samples)), dim=1)
 
     def scores(self, power: Tensor) -> Tensor:
-        """Scores [batch, n_labels] of power spectrograms [batch, 201, frames]."""
+        """Return scores [batch, n_labels] of power spectrograms [batch, 201, frames]."""
         return self.classify(*self.features(power))
 
     def classify(self, log_mel: Tensor, tracks: Tensor) -> Tensor:
-        """Scores [batch, n_labels] of what `Features` gives."""
+        """Return scores [batch, n_labels] of the output of `Features`."""
         x = self.join(torch.cat([self.picture(log_mel[:, None]).flatten(1, 2),
                                  self.tracks(tracks)], dim=1))  # fmt: skip
         for layer in self.context:
@@ -139,6 +144,6 @@ def _line(n_in: int, n_out: int, size: int, stride: int = 1, dilation: int = 1) 
 
 
 def export_cnn(network: nn.Module, path: Path) -> None:
-    """Write the network as ONNX: ``samples`` [1, n] to ``log_probabilities`` [1, n_labels]."""
+    """Export the network to ONNX: ``samples`` [1, n] to ``log_probabilities`` [1, n_labels]."""
     example = torch.randn(1, 3 * SAMPLE_RATE)
     export_onnx(network, example, path, ("samples", "log_probabilities"), free_axis=1)

@@ -1,4 +1,4 @@
-"""How the convolutional network is trained: from scratch, on changed power spectrograms."""
+"""Training recipe of the convolutional network: from scratch, on augmented power spectrograms."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -23,7 +23,7 @@ from undertone.training.utterances import Utterances
 from undertone.training.whisper import N_MELS
 
 FILE_NAME = "cnn.onnx"
-# Whatever a half-finished training depends on: change one, and it starts anew.
+# Modules in the fingerprint. After a change to one of them, a half-finished training restarts.
 _SOURCES = (
     "cnn",
     "cnn_recipe",
@@ -37,15 +37,16 @@ _SOURCES = (
 
 @dataclass(frozen=True)
 class CnnSettings:
-    """What was chosen on held-out training speakers.
+    """Hyperparameters of the network, chosen on held-out training speakers.
 
     Attributes
     ----------
     schedule : Schedule
+        Number of steps, batch size and held-out share.
     max_frames : int
-        Longest stretch of an utterance that a step hears, in frames of 10 ms.
+        Longest part of an utterance in one training step, in frames of 10 ms.
     rate, weight_decay : float
-        AdamW's peak learning rate and its decay.
+        Peak learning rate and weight decay of AdamW.
     """
 
     schedule: Schedule = Schedule(n_steps=6000, batch_size=32, held_out_share=0.1)
@@ -55,12 +56,12 @@ class CnnSettings:
 
 
 class CnnRecipe:
-    """Trains the network; same seed, same model, also when it was stopped on its way.
+    """Recipe of the network; the same seed gives the same model, even after an interruption.
 
     Parameters
     ----------
     checkpoint_dir : Path
-        Where its state is kept: a killed training goes on from there, a finished one is there.
+        Folder of the checkpoints. A killed training resumes from them. A finished one is loaded.
     seed : int
     settings : CnnSettings, optional
     """
@@ -82,11 +83,11 @@ class CnnRecipe:
         self._checkpoint_dir, self._seed = checkpoint_dir, seed
 
     def prepare(self, utterances: Utterances) -> None:
-        """Nothing: spectrograms are computed in a minute."""
+        """Do nothing: spectrograms are computed in a minute."""
 
     def fit(self, training: Utterances) -> "FittedCnn":
-        """Train on `training`, all but the held-out share of its speakers."""
-        torch.set_num_threads(1)  # three times as fast as two that wait for each other
+        """Train on `training`, except for the held-out share of its speakers."""
+        torch.set_num_threads(1)  # three times as fast as two threads waiting for each other
         torch.manual_seed(self._seed)
         trainee = _Trainee(training, self.settings)
         digest = joblib.hash([self.fingerprint, training.digest])
@@ -97,14 +98,23 @@ class CnnRecipe:
 
 @dataclass(frozen=True)
 class FittedCnn:
-    """A trained network; see `undertone.training.recipe.Fitted`."""
+    """A trained network; see `undertone.training.recipe.Fitted`.
+
+    Parameters
+    ----------
+    labels : tuple of str
+        Emotions in the order of the columns.
+    network : nn.Module
+    history : list of dict
+        Training log.
+    """
 
     labels: tuple[str, ...]
     network: nn.Module
     history: History = field(default_factory=list)
 
     def answers(self, utterances: Sequence[Audio] | Utterances) -> Answers:
-        """What it says of utterances cut to their spoken part."""
+        """Return the answers to utterances cut to their spoken part."""
         spectrograms = (power_spectrogram(audio.samples) for audio in utterances)
         return Answers.to(utterances, _asked(self.network, spectrograms))
 
@@ -115,18 +125,18 @@ class FittedCnn:
 
 
 class _Trainee:
-    """What `network_training` needs of this family; spectrograms wait in half-precision."""
+    """Adapter for `network_training`; spectrograms are stored in half-precision."""
 
     def __init__(self, training: Utterances, settings: CnnSettings) -> None:
         self._settings = settings
         network = EmotionNetwork(len(training.labels))
-        # A fifth less time: convolutions in half-precision want their channels together.
+        # Saves a fifth of the time: half-precision convolutions are faster with adjacent channels.
         self.network: nn.Module = network.to(memory_format=torch.channels_last)
         every = tqdm(training, "spectrograms", len(training), unit="clip", leave=False)
         self._power = [_packed(power_spectrogram(audio.samples)) for audio in every]
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """All parameters alike."""
+        """Return one group with all parameters."""
         parameters = list(self.network.parameters())
         return [
             {
@@ -137,7 +147,7 @@ class _Trainee:
         ]
 
     def scores(self, rows: Rows, rng: np.random.Generator) -> Tensor:
-        """Scores [batch, n_labels] of changed copies, cut to a common length."""
+        """Return scores [batch, n_labels] of augmented copies, cut to a common length."""
         spectrograms = [_unpacked(self._power[row]) for row in rows]
         longest = max(power.shape[1] for power in spectrograms)
         power = augment(cut(spectrograms, min(longest, self._settings.max_frames), rng), rng)
@@ -147,12 +157,12 @@ class _Trainee:
         return scores
 
     def ask(self, network: nn.Module, rows: Rows) -> Floats:
-        """Log-probabilities [len(rows), n_labels] of utterances as they are."""
+        """Return log-probabilities [len(rows), n_labels] of unchanged utterances."""
         return _asked(network, (_unpacked(self._power[row]) for row in rows))
 
 
 def _packed(power: Tensor) -> Tensor:
-    """Square roots, as float16: twice the range in half the memory."""
+    """Return square roots in float16: twice the range in half the memory."""
     return torch.sqrt(power / power.max().clamp(min=1e-20) * 1e8).half()
 
 
@@ -161,7 +171,7 @@ def _unpacked(packed: Tensor) -> Tensor:
 
 
 def _asked(network: nn.Module, spectrograms: Iterable[Tensor]) -> Floats:
-    """Log-probabilities [n, n_labels] of whole utterances, one at a time."""
+    """Return log-probabilities [n, n_labels] of whole utterances, computed one at a time."""
     network.eval()
     with torch.inference_mode():
         rows = [network.scores(power[None]).log_softmax(dim=1)[0] for power in spectrograms]

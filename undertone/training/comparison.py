@@ -1,4 +1,4 @@
-"""What a random split promises, and what voices never heard give: every family, one table."""
+"""Random splits against speaker-independent splits: one table for all model families."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,14 +19,21 @@ _TITLES = {
 def compare(
     families: dict[str, Callable[[], CrossValidation]], protocol: Protocol, cache_dir: Path
 ) -> Iterator[tuple[str, Comparison]]:
-    """Each of the field's usual recipes and of our families, measured both ways on one corpus.
+    """Measure the field's usual recipes and our families with both splits on one corpus.
 
     Parameters
     ----------
     families : dict
-        Title to what makes its measurement; all of them of the same clips.
+        Maps each title to a function returning its `CrossValidation`. All use the same clips.
     protocol : Protocol
-        Its corpus is compared on.
+        Speaker-independent split. The comparison uses its corpus.
+    cache_dir : Path
+        Cache folder for the usual recipes.
+
+    Yields
+    ------
+    tuple of (str, Comparison)
+        Title and result of one recipe or family.
     """
     for number, (title, make) in enumerate(families.items()):
         family = make()
@@ -44,7 +51,7 @@ def _shares(outcome: Outcome) -> tuple[float, float]:
 
 
 def row(title: str, found: Comparison) -> str:
-    """A line of the table, in Markdown."""
+    """Return one line of the table, in Markdown."""
     shares = (found.random_accuracy, found.speaker_accuracy, found.random_uar, found.speaker_uar)
     return f"| {title} | " + " | ".join(f"{share:.1%}" for share in shares) + " |"
 

@@ -1,4 +1,4 @@
-"""Corpora of emotional speech, and recordings of one's own, as a list of clips."""
+"""Load corpora of emotional speech and custom recordings as lists of clips."""
 
 import csv
 from collections import Counter
@@ -10,13 +10,13 @@ from undertone.errors import UndertoneError
 from undertone.training.corpus_names import CORPORA, FIRST_VOTE_ON_VIDEO, SYNONYMS, VOTES
 
 _AUDIO_SUFFIXES = {".wav", ".flac", ".opus", ".ogg", ".mp3", ".m4a", ".aac", ".aiff", ".webm"}
-# Silent throughout. (CREMA-D also has three pairs of the same audio under two labels; they stay,
-# as published.)
+# This clip is silent. CREMA-D also has three pairs of identical audio with two different labels.
+# They are kept as published.
 _EXCLUDED = {"1076_MTI_SAD_XX"}
 
 
 class CorpusError(UndertoneError):
-    """A corpus is not where it was said to be, holds no clip, or one that cannot be used."""
+    """A corpus is not at the given path, holds no clip, or holds an unusable clip."""
 
     code = "corpus-unusable"
 
@@ -29,18 +29,18 @@ class Clip:
     ----------
     path : Path
     emotion : str
-        As the speaker was asked to play it.
+        The emotion requested from the speaker.
     speaker : str
         Unique over all corpora: ``<corpus>-<id>``.
     corpus : str
     sex : str
-        ``"female"``, ``"male"`` or empty where not known.
+        ``"female"``, ``"male"`` or empty if unknown.
     intensity : str
-        ``"normal"``, ``"strong"``, or the corpus's own word; empty where not stated.
+        ``"normal"``, ``"strong"``, or the corpus's own term. Empty if not stated.
     split : str
-        ``"train"`` or ``"test"`` where a table of one's own says so; otherwise empty.
+        ``"train"`` or ``"test"`` if given in a custom table, otherwise empty.
     heard : tuple of (emotion, share)
-        What listeners heard in the voice alone, where the corpus says so. Only ever used to train.
+        Listeners' votes on the voice alone, if the corpus has them. Used only for training.
     """
 
     path: Path
@@ -54,22 +54,22 @@ class Clip:
 
 
 def load_corpus(name: str, path: Path) -> list[Clip]:
-    """All clips of a corpus under a folder, in the order of their paths.
+    """Return all clips of a corpus under a folder, in the order of their paths.
 
     Parameters
     ----------
     name : str
-        A key of `CORPORA`; ``"csv"`` for a table with the columns path, emotion and speaker (paths
-        relative to the table) and, if wished, split (train or test); ``"folders"`` for
-        ``<emotion>/<speaker>/<file>`` or ``<emotion>/<speaker>_<anything>``.
+        A key of `CORPORA`, ``"csv"`` or ``"folders"``. ``"csv"`` is a table with the columns path,
+        emotion, speaker and optionally split (train or test). Its paths are relative to the table.
+        ``"folders"`` is for ``<emotion>/<speaker>/<file>`` or ``<emotion>/<speaker>_<anything>``.
     path : Path
-        The folder, searched with all its subfolders; for ``"csv"`` the table.
+        The folder, searched with all its subfolders. For ``"csv"``, the table.
 
     Raises
     ------
     CorpusError
-        There is no such corpus or no such path, no clip is in there, or a clip of one's own has
-        no known emotion or no speaker.
+        The corpus or the path does not exist, there is no clip in it, a table lacks a column, or a
+        custom clip is invalid: unknown emotion, no speaker, no such file or unknown split.
     """
     loaders: dict[str, Callable[[Path], list[Clip]]] = {
         "csv": _from_table,
@@ -104,7 +104,7 @@ def _from_official_names(name: str, folder: Path) -> list[Clip]:
 
 
 def _with_votes(clips: list[Clip], folder: Path) -> list[Clip]:
-    """CREMA-D's clips with its listeners' votes, if its ``tabulatedVotes.csv`` is in the folder."""
+    """Add the listeners' votes to clips of CREMA-D, if the folder has ``tabulatedVotes.csv``."""
     votes: dict[str, Counter[str]] = {}
     for table in sorted(folder.rglob("tabulatedVotes.csv"))[:1]:
         with table.open(newline="", encoding="utf-8") as file:
@@ -147,7 +147,7 @@ def _from_folders(folder: Path) -> list[Clip]:
 
 
 def _own(path: Path, emotion: str, speaker: str, where: str, split: str = "") -> Clip:
-    """A clip of one's own, checked: what is wrong is said with the place where it stands."""
+    """Return a checked custom clip; error messages include `where`, its place in the source."""
     known = SYNONYMS.get((emotion or "").strip().lower())
     if not known:
         raise CorpusError(
@@ -165,7 +165,7 @@ def _own(path: Path, emotion: str, speaker: str, where: str, split: str = "") ->
 
 
 def corpus_table(clips: list[Clip]) -> dict[str, dict[str, int]]:
-    """Number of clips, speakers and emotions by corpus."""
+    """Return the number of clips, speakers and emotions by corpus."""
     table = {}
     for name in sorted({clip.corpus for clip in clips}):
         own = [clip for clip in clips if clip.corpus == name]

@@ -1,4 +1,4 @@
-"""How networks learn from many corpora at once: what is drawn, and what counts as right."""
+"""Sampling and loss for training networks on many corpora at once."""
 
 from collections.abc import Sequence
 
@@ -13,23 +13,23 @@ from undertone.training.utterances import Utterances
 
 Bools = NDArray[np.bool_]
 Rows = NDArray[np.intp]
-# Where an emotion cannot be the answer; as much as half-precision can bear.
+# Score offset of an impossible emotion. Half-precision still represents it.
 _IMPOSSIBLE = -1e4
 
 
 class CorpusLoss:
-    """Cross entropy over the emotions that each clip's corpus tells apart.
+    """Cross entropy over the emotions distinguished by each clip's corpus.
 
     Parameters
     ----------
     training : Utterances
-        What rows are counted in.
+        Training set. Row numbers refer to it.
     labels : tuple of str
         Emotions in the order of the scores' columns.
     smoothing : float
-        Share of each target that is spread evenly over its corpus's emotions.
+        Share of each target spread evenly over its corpus's emotions.
     heard_share : float
-        Share of what remains that goes by the listeners' votes, where there are any.
+        Share of the rest taken from the listeners' votes, if there are any.
     """
 
     def __init__(
@@ -44,14 +44,15 @@ class CorpusLoss:
     def __call__(
         self, scores: Tensor, rows: Rows, partners: Rows | None = None, weight: float = 1.0
     ) -> Tensor:
-        """Mean loss of scores [len(rows), n_labels].
+        """Return the mean loss of scores.
 
         Parameters
         ----------
-        rows : array
-            Which utterances the scores are of.
-        partners : array, optional
-            Utterances of the same corpora that were mixed into them.
+        scores : Tensor [shape=(len(rows), n_labels)]
+        rows : np.ndarray [shape=(batch,), dtype=intp]
+            Rows of the scored utterances.
+        partners : np.ndarray [shape=(batch,), dtype=intp], optional
+            Rows of utterances mixed into them, from the same corpora.
         weight : float
             Share of `rows` in the mix.
         """
@@ -61,7 +62,10 @@ class CorpusLoss:
         return -(torch.from_numpy(targets) * self.log_shares(scores, rows)).sum(dim=1).mean()
 
     def log_shares(self, scores: Tensor, rows: Rows) -> Tensor:
-        """Log-probabilities [len(rows), n_labels] as the corpus of each clip tells emotions."""
+        """Return log-probabilities [len(rows), n_labels] over the emotions of each clip's corpus.
+
+        If the corpus labels calm as neutral, the neutral column holds the sum of both.
+        """
         log_p = (scores + torch.from_numpy(self._offsets[rows])).log_softmax(dim=1)
         if not self._lumps.any():
             return log_p
@@ -81,7 +85,24 @@ def soft_targets(
     smoothing: float,
     heard_share: float,
 ) -> Floats:
-    """Target probabilities [n, n_labels]: the label, what listeners heard, and any allowed one."""
+    """Return target probabilities [n, n_labels]: label, listeners' votes and label smoothing.
+
+    Parameters
+    ----------
+    utterances : Utterances
+    labels : sequence of str
+        Emotions in the order of the columns, sorted.
+    allowed : np.ndarray [shape=(n, n_labels), dtype=bool]
+        Emotions allowed for each utterance. The smoothing is spread over them.
+    smoothing : float
+        Share of each target spread evenly over the allowed emotions.
+    heard_share : float
+        Share of the rest taken from the listeners' votes, if there are any.
+
+    Returns
+    -------
+    np.ndarray [shape=(n, n_labels), dtype=float64]
+    """
     targets = np.zeros((len(utterances), len(labels)))
     targets[np.arange(len(utterances)), np.searchsorted(labels, utterances.emotions)] = 1
     for target, clip in zip(targets, utterances.clips, strict=True):
@@ -96,10 +117,11 @@ def soft_targets(
 
 
 def shares(utterances: Utterances) -> Floats:
-    """How often each utterance [n] is drawn; sums to 1.
+    """Return the sampling probability of each utterance [n]; they sum to 1.
 
-    A corpus by the root of its speakers times its clips, so that neither many clips of two voices
-    nor many voices drown the others; in it each emotion as often as the next.
+    The weight of a corpus is the square root of its speakers times its clips. Neither many clips of
+    two speakers nor many speakers then dominate the other corpora. Within a corpus, all emotions
+    have equal weight.
     """
     found = np.zeros(len(utterances))
     for corpus in np.unique(utterances.corpora):

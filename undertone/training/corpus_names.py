@@ -1,7 +1,7 @@
-"""What the official file names of each corpus of emotional speech mean.
+"""Parse the official file names of each corpus of emotional speech.
 
-A pattern is matched against the end of ``<folder>/<stem>``, whatever the audio's file extension
-and however deep its folders. Emotions are given in the names that Undertone uses.
+A pattern is matched against the end of ``<folder>/<stem>``. The file extension and the depth of
+the folders do not matter. Emotions are returned under Undertone's names.
 """
 
 import re
@@ -11,7 +11,17 @@ from typing import NamedTuple
 
 
 class Meaning(NamedTuple):
-    """What a file name says; ``sex`` and ``intensity`` are empty where it does not."""
+    """Labels parsed from a file name.
+
+    Parameters
+    ----------
+    emotion : str
+        Undertone's name of the emotion.
+    speaker : str
+        Id within the corpus.
+    sex, intensity : str
+        Empty if not given by the file name.
+    """
 
     emotion: str
     speaker: str
@@ -21,10 +31,22 @@ class Meaning(NamedTuple):
 
 @dataclass(frozen=True)
 class Corpus:
-    """How one corpus names its files.
+    """File naming scheme of one corpus.
 
-    `read` turns a match of `pattern` into its meaning, or None for a clip whose emotion is none
-    of Undertone's. `owner` is the corpus whose speakers these are.
+    Parameters
+    ----------
+    name : str
+        Key in `CORPORA`.
+    title : str
+        Full name of the corpus.
+    licence : str
+    owner : str
+        Corpus with the same speakers. It is the corpus itself, except for the songs of RAVDESS.
+    pattern : re.Pattern
+        Pattern for the end of ``<folder>/<stem>``.
+    read : callable
+        Converts a match of `pattern` to its meaning, or to None if the emotion is not one of
+        Undertone's.
     """
 
     name: str
@@ -35,7 +57,7 @@ class Corpus:
     read: Callable[[re.Match[str]], Meaning | None]
 
 
-# Names that people give to the emotions, in English.
+# Common English names of the emotions.
 SYNONYMS: Mapping[str, str] = {
     **dict.fromkeys(("angry", "anger"), "angry"),
     **dict.fromkeys(("calm", "calmness"), "calm"),
@@ -55,15 +77,15 @@ _CREMA_D = {
     "ANG": "angry", "DIS": "disgust", "FEA": "fear",
     "HAP": "happy", "NEU": "neutral", "SAD": "sad",
 }  # fmt: skip
-# Columns of CREMA-D's table of votes. Its rows are numbered by what was presented: voice alone
-# from 100000, face alone from 200000, both from 300000.
+# Columns of CREMA-D's table of votes. Row numbers encode the presentation: from 100000 voice
+# alone, from 200000 face alone, from 300000 both.
 VOTES = {code[0]: emotion for code, emotion in _CREMA_D.items()}
 FIRST_VOTE_ON_VIDEO = 200_000
 _SAVEE = {
     "a": "angry", "d": "disgust", "f": "fear", "h": "happy",
     "n": "neutral", "sa": "sad", "su": "surprise",
 }  # fmt: skip
-# W(ut), E(kel), A(ngst), F(reude), T(rauer), N(eutral); L(angeweile), boredom, is none of ours.
+# W(ut), E(kel), A(ngst), F(reude), T(rauer), N(eutral). L(angeweile), boredom, is not supported.
 _EMODB = {
     "W": "angry", "E": "disgust", "A": "fear", "F": "happy", "N": "neutral", "T": "sad",
 }  # fmt: skip
@@ -126,7 +148,7 @@ CORPORA = {
     for corpus in (
         Corpus("ravdess", "RAVDESS (speech)", "CC BY-NC-SA 4.0", "ravdess",
                re.compile(_RAVDESS_NAME.format(channel="01")), _ravdess),
-        # The singers of RAVDESS are its speakers: they must not end up on both sides.
+        # The singers of RAVDESS are also its speakers. Training and test must not share them.
         Corpus("ravdess_song", "RAVDESS (song)", "CC BY-NC-SA 4.0", "ravdess",
                re.compile(_RAVDESS_NAME.format(channel="02")), _ravdess),
         Corpus("crema_d", "CREMA-D", "ODbL 1.0 and DbCL 1.0", "crema_d",

@@ -1,7 +1,6 @@
-"""Speaker-independent measurement: train on some speakers, ask about others, fold by fold.
+"""Speaker-independent cross-validation: each fold trains on some speakers and tests on others.
 
-Every choice that is made after training (calibration, threshold) is made on other speakers than
-those it is measured on.
+Choices after training (calibration, threshold) are never made on the speakers they are measured on.
 """
 
 import hashlib
@@ -29,21 +28,21 @@ Mask = NDArray[np.bool_]
 
 
 class TrainingError(UndertoneError):
-    """The data or the protocol do not allow what was asked for."""
+    """The data or the protocol do not allow the requested training or measurement."""
 
     code = "cannot-train"
 
 
 @dataclass(frozen=True)
 class Part:
-    """What a fold's model says of some utterances that it was not trained on.
+    """Answers of a fold's model to utterances outside its training set.
 
     Attributes
     ----------
-    rows : array [n]
-        Which utterances.
+    rows : np.ndarray [shape=(n,), dtype=intp]
+        Rows of the utterances.
     whole, cuts : Answers
-        To them as they are, and cut short.
+        Answers to the whole utterances and to short cuts of them.
     """
 
     rows: NDArray[np.intp]
@@ -53,7 +52,17 @@ class Part:
 
 @dataclass(frozen=True)
 class FoldAnswers:
-    """What a fold's model says of the test clips, and of those kept for calibration."""
+    """Answers of a fold's model to its test clips and to its calibration clips.
+
+    Parameters
+    ----------
+    labels : tuple of str
+        Emotions in the order of the columns.
+    tested : Part
+        Answers to the test clips.
+    kept : Part
+        Answers to the clips kept for calibration.
+    """
 
     labels: tuple[str, ...]
     tested: Part
@@ -61,16 +70,16 @@ class FoldAnswers:
 
 
 class CrossValidation:
-    """Measures one recipe on speakers that it was not trained on.
+    """Measure one recipe on held-out speakers.
 
     Parameters
     ----------
     recipe : Recipe
     utterances : Utterances
     results_dir : Path
-        Answers of finished folds are kept here, so that an interrupted run goes on.
+        Folder for the answers of finished folds. An interrupted run resumes from it.
     n_jobs : int
-        Folds that are trained at the same time.
+        Number of folds trained in parallel.
     """
 
     def __init__(
@@ -84,17 +93,19 @@ class CrossValidation:
     def evaluate(
         self, protocol: Protocol, n_labels: int = 8, elsewhere: Sequence[Protocol] = ()
     ) -> Outcome:
-        """Answers to a corpus's clips, each by a model that never heard their speaker.
+        """Return calibrated answers to the protocol's clips, each by a model new to its speaker.
 
-        Calibrated on other speakers: those that the protocol keeps for such choices, or else those
-        of the other folds.
+        The calibration uses other speakers: the protocol's calibration speakers if it has any,
+        otherwise the speakers of the other folds.
 
         Parameters
         ----------
+        protocol : Protocol
         n_labels : {8, 7, 6}
-            Set of emotions. Those that the corpus does not have are no answers to its clips.
+            Size of the label set. Emotions missing from the corpus are excluded from its answers.
         elsewhere : sequence of Protocol
-            By which corpora are left out; calibrated on their answers to other corpora, too.
+            Protocols with a whole corpus left out. Their answers are also used for calibration,
+            except for those to the corpus of `protocol`.
 
         Raises
         ------
@@ -108,7 +119,7 @@ class CrossValidation:
         return self.outcome(folds, [self._calibration_of(f, folds, away) for f in folds], kept)
 
     def elsewhere(self, protocols: Sequence[Protocol], but_for: str = "") -> list[HeldOut]:
-        """What models said of corpora that they were not trained on."""
+        """Return answers to whole held-out corpora, except for the corpus `but_for`."""
         return [
             part
             for protocol in protocols
@@ -118,14 +129,14 @@ class CrossValidation:
         ]
 
     def with_truth(self, part: Part, labels: tuple[str, ...]) -> list[HeldOut]:
-        """What is calibrated on: whole utterances and cuts."""
+        """Pair the answers of a part, to whole utterances and to cuts, with the true emotions."""
         emotions = self.utterances.emotions[part.rows]
         return [HeldOut(answers, labels, emotions) for answers in (part.whole, part.cuts)]
 
     def _calibration_of(
         self, fold: FoldAnswers, folds: list[FoldAnswers], elsewhere: list[HeldOut]
     ) -> Calibration:
-        """By the speakers kept for it, or else by those that the other folds test."""
+        """Fit a fold's calibration on its kept speakers, or on the other folds' test speakers."""
         tested = [other.tested for other in folds if other is not fold]
         known = [fold.kept] if len(fold.kept.rows) else tested
         return fit_calibration(
@@ -133,9 +144,9 @@ class CrossValidation:
         )
 
     def evaluate_by_clip(self, corpus: str, seed: int = 0) -> Outcome:
-        """Answers to a fifth of a corpus's clips, drawn at random: their speakers were heard.
+        """Return answers to a random fifth of a corpus's clips; the split is not by speaker.
 
-        Not a measure of anything but how much such a split flatters.
+        The model was trained on the same speakers. This only shows the bias of such a split.
         """
         rng = np.random.default_rng(seed)
         mine = np.flatnonzero(self.utterances.corpora == corpus)
@@ -148,7 +159,17 @@ class CrossValidation:
     def outcome(
         self, folds: list[FoldAnswers], calibrations: list[Calibration], kept: Collection[str]
     ) -> Outcome:
-        """The answers of folds as one outcome, read as those emotions that are kept."""
+        """Join the answers of folds into one outcome over the kept emotions.
+
+        Parameters
+        ----------
+        folds : list of FoldAnswers
+        calibrations : list of Calibration
+            One for each fold.
+        kept : collection of str
+            Emotions of the outcome. Without calm, calm counts as neutral. Clips of other emotions
+            are dropped.
+        """
         of = self.utterances.subset(np.concatenate([fold.tested.rows for fold in folds]))
         labels = folds[0].labels
         known = [
@@ -171,9 +192,9 @@ class CrossValidation:
         )
 
     def held_out(self, *protocols: Protocol) -> list[FoldAnswers]:
-        """Uncalibrated answers by fold, from `results_dir` where they are already there.
+        """Return uncalibrated answers by fold, loaded from `results_dir` if present.
 
-        Folds of all the protocols given are trained side by side.
+        Folds of all given protocols are trained in parallel.
         """
         masks = [self._masks(protocol, fold) for protocol in protocols for fold in protocol.folds]
         self.recipe.prepare(self.utterances)
@@ -183,7 +204,22 @@ class CrossValidation:
     def fold_model(
         self, protocol: Protocol, index: int = 0, elsewhere: Sequence[Protocol] = ()
     ) -> tuple[FoldModel, Utterances]:
-        """The calibrated model of a fold, and the utterances that it was not trained on."""
+        """Return the calibrated model of a fold, and its test utterances.
+
+        Parameters
+        ----------
+        protocol : Protocol
+        index : int
+            Number of the fold.
+        elsewhere : sequence of Protocol
+            Protocols with a whole corpus left out, for calibration; see `evaluate`.
+
+        Returns
+        -------
+        model : FoldModel
+        tested : Utterances
+            Not used for training the model.
+        """
         training, tested_rows, _ = self._masks(protocol, protocol.folds[index])
         tested = self.utterances.subset(tested_rows)
         folds = self.held_out(protocol)
@@ -198,7 +234,7 @@ class CrossValidation:
         return model, tested
 
     def _masks(self, protocol: Protocol, fold: Fold) -> tuple[Mask, Mask, Mask]:
-        """Which utterances train, are tested, and calibrate."""
+        """Return masks of the training, test and calibration utterances."""
         of = self.utterances
         test = np.isin(of.speakers, list(fold.test_speakers))
         calibrating = np.isin(of.speakers, list(fold.calibration_speakers)) & ~test
@@ -245,7 +281,7 @@ class CrossValidation:
 
 
 def asked(fitted: Fitted, audios: list[Audio]) -> Answers:
-    """Answers to utterances; to none, none."""
+    """Return answers to utterances; empty if there are no utterances."""
     if not audios:
         return Answers.to([], np.empty((0, len(fitted.labels))))
     return fitted.answers(audios)

@@ -1,7 +1,7 @@
-"""The classical ensemble as one ONNX network: features -> soft vote of SVMs and random forests.
+"""Export the classical ensemble to one ONNX network: features -> soft vote of SVMs and forests.
 
-With it the server needs no scikit-learn, whose import and 480 trees took 3.8 s and 400 MB; the
-network takes 0.3 s and 100 MB, and gives the same answers.
+The server then needs no scikit-learn. The import of scikit-learn and 480 trees took 3.8 s and
+400 MB. The ONNX network takes 0.3 s and 100 MB, and gives the same answers.
 """
 
 from collections.abc import Sequence
@@ -17,14 +17,15 @@ from sklearn.pipeline import Pipeline
 
 Floats = NDArray[np.float64]
 
-# How sharp each member's vote is, and what the SVMs' vote weighs: what makes held-out training
-# speakers most probable. The SVMs alone are right as often; the forests make them less sure of
-# what is wrong.
+# Sharpness of each member's vote, and weight of the SVMs' vote. The values maximise the likelihood
+# of held-out training speakers. The SVMs alone have the same accuracy; the forests lower the
+# confidence of wrong answers.
 SVM_SHARPNESS = 4.0
 FOREST_SHARPNESS = 1.5
 SVM_SHARE = 0.75
 
-# `distances` are squared, from utterances to landmarks; `shares` are of the trees that say yes.
+# `distances` are squared distances from utterances to landmarks. `shares` are the shares of trees
+# voting yes.
 _GRAPH = """
 ensemble (float[n, {n_features}] features) => (double[n, {n_labels}] log_probabilities)
 {{
@@ -73,7 +74,7 @@ ensemble (float[n, {n_features}] features) => (double[n, {n_labels}] log_probabi
 
 @dataclass(frozen=True, eq=False)
 class Members:
-    """Fitted estimators that vote.
+    """Fitted estimators of the ensemble.
 
     Attributes
     ----------
@@ -82,12 +83,13 @@ class Members:
     scaler : Pipeline
         Median imputation and standardisation of features [n, n_features].
     kernel : Nystroem
-        Standardised features to similarities [n, n_landmarks].
-    weights : array [n_landmarks, n_labels]
-        Of the SVMs, on those.
-    biases : array [n_labels]
+        Maps standardised features to similarities [n, n_landmarks].
+    weights : np.ndarray [shape=(n_landmarks, n_labels), dtype=float64]
+        SVM weights on the similarities.
+    biases : np.ndarray [shape=(n_labels,), dtype=float64]
+        SVM biases.
     forests : list of RandomForestClassifier
-        One for each label, its classes False and True.
+        One for each label, with the classes False and True.
     """
 
     labels: tuple[str, ...]
@@ -99,11 +101,12 @@ class Members:
 
 
 def export_ensemble(members: Members, path: Path) -> None:
-    """Write ``features`` [n, n_features] to ``log_probabilities`` [n, n_labels] as ONNX."""
+    """Export to ONNX: ``features`` [n, n_features] to ``log_probabilities`` [n, n_labels]."""
     from onnx import checker, helper, numpy_helper, parser, save
 
     imputer, standardiser = (step for _, step in members.scaler.steps)
-    # The SVMs' weights on what Nystroem's method makes of the similarities to its landmarks.
+    # `weights` below combines Nystroem's normalisation with the SVMs' weights. The graph applies
+    # it to the similarities to the landmarks.
     landmarks = members.kernel.components_.astype(np.float32)
     constants: dict[str, Any] = {
         "medians": imputer.statistics_,
@@ -143,9 +146,10 @@ def export_ensemble(members: Members, path: Path) -> None:
 
 
 def _trees(forests: Sequence[RandomForestClassifier]) -> dict[str, Any]:
-    """Attributes of ``TreeEnsemble``, which adds up what the leaves that are reached say.
+    """Return the attributes of ``TreeEnsemble``; the operator sums the values of reached leaves.
 
-    A leaf says its share of True, over the number of trees, of its forest's label.
+    The value of a leaf is its share of True divided by the number of trees in its forest. It
+    counts for the forest's label.
     """
     branches: dict[str, list[NDArray[Any]]] = {name: [] for name in _PER_BRANCH}
     shares, targets, roots = [], [], []
@@ -154,7 +158,7 @@ def _trees(forests: Sequence[RandomForestClassifier]) -> dict[str, Any]:
         for tree in (estimator.tree_ for estimator in forest.estimators_):
             is_leaf = tree.children_left == -1
             share = tree.value[is_leaf, 0, 1] / len(forest.estimators_)
-            if is_leaf[0]:  # a tree without branches: one whose sides are the same leaf
+            if is_leaf[0]:  # no branches: add one with the same leaf on both sides
                 inner, sides = np.array([0]), [np.array([0])] * 2
                 numbers, ends = np.array([n_leaves]), np.array([True])
             else:
@@ -182,7 +186,7 @@ def _trees(forests: Sequence[RandomForestClassifier]) -> dict[str, Any]:
         "post_transform": 0,  # none
         "tree_roots": roots,
         "nodes_splits": splits,
-        "nodes_modes": np.zeros(n_branches, np.uint8),  # to the true side where x <= split
+        "nodes_modes": np.zeros(n_branches, np.uint8),  # take the true side if x <= split
         **{name: values.tolist() for name, values in joined.items()},
         "leaf_targetids": np.concatenate(targets).tolist(),
         "leaf_weights": np.concatenate(shares).astype(np.float32),
@@ -196,6 +200,6 @@ _PER_BRANCH = (
 
 
 def _not_above(thresholds: Floats) -> NDArray[np.float32]:
-    """The greatest single-precision numbers that are not above: they part the same features."""
+    """Round thresholds down to single precision; they still split the features identically."""
     single = thresholds.astype(np.float32)
     return np.where(single > thresholds, np.nextafter(single, np.float32(-np.inf)), single)

@@ -1,10 +1,13 @@
-"""How the classical ensemble is trained: an SVM and a random forest for each emotion.
+"""Training recipe of the classical ensemble: one SVM and one random forest for each emotion.
 
-A corpus without surprise says nothing about it, and a neutral clip of one without calm may well
-sound calm. So each emotion's members hear only clips that say something about it. Against one SVM
-and one forest over RAVDESS and CREMA-D together, with each emotion's members hearing only corpora
-that have it, that changed the UAR of an SVM from 54.4 to 58.6 % on RAVDESS (and from 58.4 to 57.6 %
-on CREMA-D), and of a forest from 40.6 to 48.4 %, on held-out training speakers.
+A corpus without surprise is no evidence about surprise. A neutral clip may sound calm if its
+corpus has no calm. Each emotion's members are therefore trained only on clips with evidence for or
+against it.
+
+The comparison is with one SVM and one forest over RAVDESS and CREMA-D together. With each emotion's
+members trained only on corpora with this emotion, the UAR of an SVM changed from 54.4 to 58.6 % on
+RAVDESS and from 58.4 to 57.6 % on CREMA-D. The UAR of a forest changed from 40.6 to 48.4 %. All
+figures are on held-out training speakers.
 """
 
 from collections.abc import Iterator, Sequence
@@ -43,20 +46,20 @@ FILE_NAME = "ensemble.onnx"
 
 @dataclass(frozen=True)
 class EnsembleSettings:
-    """What was chosen on held-out training speakers.
+    """Hyperparameters of the ensemble, chosen on held-out training speakers.
 
     Attributes
     ----------
     n_copies : int
-        Changed copies (noise, rooms, microphones) of each utterance to train on.
+        Augmented copies (noise, rooms, microphones) of each utterance in training.
     gamma : float
-        Of the RBF kernel, times the number of features.
+        Gamma of the RBF kernel, times the number of features.
     n_landmarks : int
-        Utterances that the kernel is approximated with (Nystroem's method).
+        Number of utterances used to approximate the kernel (Nystroem's method).
     svm_c : float
         Inverse of the SVMs' L2 penalty.
     n_trees, min_samples_leaf, max_leaf_nodes : int
-        Of each emotion's forest.
+        Parameters of each emotion's forest.
     """
 
     n_copies: int = 1
@@ -69,19 +72,19 @@ class EnsembleSettings:
 
 
 class EnsembleRecipe:
-    """Trains the ensemble; same seed, same model.
+    """Recipe of the ensemble; the same seed gives the same model.
 
     Parameters
     ----------
     extractor : FeatureExtractor
         `feature_extractor.AudioFeatureExtractor`.
     cache_dir : Path
-        Where features are kept.
+        Folder of the feature cache.
     n_jobs : int
-        Processes that compute features.
+        Number of processes for feature computation.
     seed : int
     augmentation : Augmentation, optional
-        How copies are changed; with synthetic noise only if not given.
+        Changes made to the copies. The default adds synthetic noise only.
     settings : EnsembleSettings, optional
     """
 
@@ -114,7 +117,7 @@ class EnsembleRecipe:
         self.fingerprint = str(joblib.hash(said))
 
     def prepare(self, utterances: Utterances) -> None:
-        """Compute the features of all utterances and their copies."""
+        """Compute and cache the features of all utterances and their copies."""
         for copy in range(self.settings.n_copies + 1):
             self._vectors(utterances, copy)
 
@@ -134,7 +137,7 @@ class EnsembleRecipe:
 
 @dataclass(frozen=True)
 class _Vectors:
-    """Features of utterances from the cache."""
+    """Cached features of utterances."""
 
     extractor: FeatureExtractor
     cache_dir: Path
@@ -143,7 +146,7 @@ class _Vectors:
 
     @property
     def digest(self) -> str:
-        """Differs whenever the same utterance would have other features."""
+        """Digest of everything that determines the features of an utterance."""
         return f"{source_digest(self.extractor)} {joblib.hash(self.augmentation)}"
 
     def __call__(self, utterances: Utterances, copy: int = 0) -> NDArray[np.float32]:
@@ -153,7 +156,7 @@ class _Vectors:
 
 
 class FittedEnsemble:
-    """A trained ensemble as it is shipped; see `undertone.training.recipe.Fitted`.
+    """A trained ensemble in its exported form; see `undertone.training.recipe.Fitted`.
 
     Parameters
     ----------
@@ -171,7 +174,7 @@ class FittedEnsemble:
             self._file, self._session = path.read_bytes(), one_thread_session(path)
 
     def answers(self, utterances: Sequence[Audio] | Utterances) -> Answers:
-        """What it says of utterances cut to their spoken part."""
+        """Return the answers to utterances cut to their spoken part."""
         if isinstance(utterances, Utterances):
             vectors = self._vectors(utterances)
         else:
@@ -192,12 +195,16 @@ def fit_ensemble(
     settings: EnsembleSettings,
     seed: int,
 ) -> Members:
-    """Fit all members to features [n, n_features].
+    """Fit all members.
 
     Parameters
     ----------
-    emotions, corpora : array [n]
+    vectors : np.ndarray [shape=(n, n_features), dtype=float32]
+        Features; NaN for unmeasurable ones.
+    emotions, corpora : np.ndarray [shape=(n,), dtype=str]
         Label and corpus of each row.
+    settings : EnsembleSettings
+    seed : int
     """
     labels = tuple(str(label) for label in np.unique(emotions))
     scaler: Pipeline = make_pipeline(
@@ -236,12 +243,12 @@ def _forest(settings: EnsembleSettings, seed: int) -> RandomForestClassifier:
 def _rows_by_label(
     labels: tuple[str, ...], emotions: Strings, corpora: Strings
 ) -> Iterator[tuple[str, Bools]]:
-    """Each label with the rows [n] that say whether they are it.
+    """Yield each label with a mask [n] of the rows with evidence for or against it.
 
     Raises
     ------
     ValueError
-        A corpus has one emotion only, so that nothing can be told apart.
+        The corpora with a label have no other emotion, so there is nothing to distinguish.
     """
     known = corpus_emotions(emotions, corpora, labels)
     for column, label in enumerate(labels):

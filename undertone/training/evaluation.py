@@ -1,4 +1,4 @@
-"""What is measured of a model: always on speakers it was not trained on.
+"""Metrics of a model, always on held-out speakers.
 
 UAR, unweighted average recall, is the mean of the recalls of the emotions (balanced accuracy).
 """
@@ -17,16 +17,19 @@ Strings = NDArray[np.str_]
 
 @dataclass(frozen=True)
 class Outcome:
-    """Answers to clips of unseen speakers.
+    """Answers to clips of held-out speakers.
 
     Attributes
     ----------
     labels : tuple of str
-    emotions, speakers, folds : array [n]
-        Truth, who spoke, and in which fold the clip was tested.
-    probabilities : array [n, n_labels]
-    groups : mapping of str to array [n]
-        What clips can be told apart by, such as ``sex``; empty strings where it is not known.
+        Emotions in the order of the columns.
+    emotions, speakers : np.ndarray [shape=(n,), dtype=str]
+        True emotion and speaker of each clip.
+    folds : np.ndarray [shape=(n,), dtype=int64]
+        Test fold of each clip.
+    probabilities : np.ndarray [shape=(n, n_labels), dtype=float64]
+    groups : mapping of str to np.ndarray [shape=(n,), dtype=str]
+        Attributes of the clips for separate results, such as ``sex``. Empty strings if unknown.
     """
 
     labels: tuple[str, ...]
@@ -38,33 +41,33 @@ class Outcome:
 
     @property
     def answers(self) -> Strings:
-        """The most probable label of each clip."""
+        """Most probable label of each clip [n]."""
         answers: Strings = np.array(self.labels)[self.probabilities.argmax(axis=1)]
         return answers
 
     @property
     def confidences(self) -> Floats:
-        """Its probability."""
+        """Probability [n] of the most probable label of each clip."""
         return np.asarray(self.probabilities.max(axis=1))
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        """Whether each answer is the truth."""
+        """True for each right answer [n]."""
         return np.asarray(self.answers == self.emotions)
 
     def confusion(self) -> NDArray[np.int64]:
-        """Clips [truth, answer], both in the order of the labels."""
+        """Return clip counts [truth, answer], both in the order of the labels."""
         return np.asarray(confusion_matrix(self.emotions, self.answers, labels=self.labels))
 
 
 def uar(emotions: Strings, answers: Strings) -> float:
-    """Unweighted average recall over the emotions that occur in the truth, 0 to 1."""
+    """Return the unweighted average recall over the emotions present in the truth, 0 to 1."""
     present = np.unique(emotions)
     return float(recall_score(emotions, answers, labels=present, average="macro", zero_division=0))
 
 
 def reliability(outcome: Outcome, n_bins: int = 15) -> list[tuple[float, float, int]]:
-    """Mean confidence, share of right answers and number of clips of bins of equal mass."""
+    """Return mean confidence, share of right answers and clip count for bins of equal mass."""
     order = np.argsort(outcome.confidences)
     return [
         (float(outcome.confidences[part].mean()), float(outcome.right[part].mean()), len(part))
@@ -74,7 +77,7 @@ def reliability(outcome: Outcome, n_bins: int = 15) -> list[tuple[float, float, 
 
 
 def calibration_error(outcome: Outcome, n_bins: int = 15) -> float:
-    """Expected calibration error over bins of equal mass, 0 to 1.
+    """Return the expected calibration error over bins of equal mass, 0 to 1.
 
     Nixon et al., "Measuring calibration in deep learning", CVPR workshops 2019.
     """
@@ -83,26 +86,27 @@ def calibration_error(outcome: Outcome, n_bins: int = 15) -> float:
 
 
 def chance_calibration_error(confidences: Sequence[float], n_clips: int) -> float:
-    """The calibration error that chance alone gives answers that are exactly as sure as right.
+    """Return the calibration error expected by chance for perfectly calibrated answers.
 
     Parameters
     ----------
     confidences : sequence of float
         Mean confidence of each bin of equal mass.
     n_clips : int
-        In all bins together.
+        Number of clips in all bins together.
 
     Notes
     -----
-    The share right of n answers of confidence p has a standard deviation of sqrt(p (1 - p) / n);
-    the mean distance of a normal value from its mean is sqrt(2 / pi) times that.
+    For n answers of confidence p, the share of right answers has a standard deviation of
+    sqrt(p (1 - p) / n). The mean absolute deviation of a normal variable is sqrt(2 / pi) times its
+    standard deviation.
     """
     p = np.asarray(confidences)
     return float(np.sqrt(2 / np.pi * p * (1 - p) * len(p) / n_clips).mean())
 
 
 def risk_coverage(outcome: Outcome, n_points: int = 20) -> list[tuple[float, float]]:
-    """Share of clips answered, surest first, and of wrong answers among them.
+    """Return pairs of coverage (share of clips, most confident first) and share of wrong answers.
 
     El-Yaniv & Wiener, "On the foundations of noise-free selective classification", JMLR 2010.
     """
@@ -112,7 +116,10 @@ def risk_coverage(outcome: Outcome, n_points: int = 20) -> list[tuple[float, flo
 
 
 def by_group(outcome: Outcome) -> dict[str, dict[str, dict[str, float]]]:
-    """UAR and number of clips for each value of each of the outcome's groups."""
+    """Return UAR and number of clips for each value of each group.
+
+    Groups with fewer than two known values are left out.
+    """
     return {
         name: {
             str(value): {
@@ -129,7 +136,20 @@ def by_group(outcome: Outcome) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def speaker_interval(outcome: Outcome, n_resamples: int = 2000, seed: int = 0) -> list[float]:
-    """95 % interval of the UAR when speakers are drawn anew (percentile bootstrap)."""
+    """Return the 95 % interval of the UAR under resampling of speakers (percentile bootstrap).
+
+    Parameters
+    ----------
+    outcome : Outcome
+    n_resamples : int
+        Number of bootstrap samples.
+    seed : int
+
+    Returns
+    -------
+    list of float
+        Lower and upper bound.
+    """
     rng = np.random.default_rng(seed)
     speakers = np.unique(outcome.speakers)
     n = len(outcome.labels)
@@ -150,12 +170,12 @@ def speaker_interval(outcome: Outcome, n_resamples: int = 2000, seed: int = 0) -
 
 
 def threshold_for_risk(outcome: Outcome, risk: float) -> float:
-    """The lowest confidence from which on answers are wrong in at most `risk` of the cases.
+    """Return the lowest confidence threshold with a share of wrong answers of at most `risk`.
 
     Returns
     -------
     float
-        Just over 1 when no confidence is high enough.
+        Just over 1 if no confidence is high enough.
     """
     order = np.argsort(-outcome.confidences)
     wrong_share = np.cumsum(~outcome.right[order]) / np.arange(1, len(order) + 1)
@@ -164,7 +184,7 @@ def threshold_for_risk(outcome: Outcome, risk: float) -> float:
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:
-    """All figures of an outcome, ready for ``model.json``; shares from 0 to 1."""
+    """Return all figures of an outcome for ``model.json``; shares are from 0 to 1."""
     by_fold = [
         uar(outcome.emotions[outcome.folds == fold], outcome.answers[outcome.folds == fold])
         for fold in np.unique(outcome.folds)

@@ -1,10 +1,10 @@
-"""How far a recording is from what a model was trained on.
+"""Distance of a recording from a model's training data.
 
-Networks are nearly as sure of voices, rooms and languages that are new to them as of those they
-know, and less often right. What they were trained on is kept as one Gaussian for each corpus, all
-of the same shape (Lee et al., "A simple unified framework for detecting out-of-distribution
-samples and adversarial attacks", NeurIPS 2018, by corpora instead of classes). How much less sure
-the distance to the nearest makes an answer is a matter of calibration.
+With new voices, rooms and languages, networks are nearly as confident as with known ones, but less
+often right. The training data is modelled by one Gaussian for each corpus, all with the same
+covariance (Lee et al., "A simple unified framework for detecting out-of-distribution samples and
+adversarial attacks", NeurIPS 2018, by corpora instead of classes). The calibration turns the
+distance to the nearest corpus into lower confidence.
 """
 
 import numpy as np
@@ -16,20 +16,22 @@ from undertone.training.mlp_head import unstandardised
 
 Floats32 = NDArray[np.float32]
 
-# Directions of most variance in which distances are measured.
+# Number of principal components used for distances.
 N_COMPONENTS = 128
 
 
 class Familiarity(nn.Module):
-    """Features to their distance from the nearest corpus.
+    """Network from features to their distance from the nearest corpus.
 
     Parameters
     ----------
-    features : array [n_copies, n, n_features]
-        What is known.
-    corpora : array [n]
-        Each has the same weight in the Gaussians' shape, however many clips it has.
+    features : np.ndarray [shape=(n_copies, n, n_features), dtype=float32]
+        Features of the training data.
+    corpora : np.ndarray [shape=(n,), dtype=str]
+        Corpus of each utterance. All corpora have the same weight in the shared covariance,
+        regardless of their number of clips.
     n_components : int
+        Number of principal components used for distances.
     """
 
     def __init__(
@@ -43,10 +45,10 @@ class Familiarity(nn.Module):
         by_corpus = [standard[of_row == name] for name in np.unique(corpora)]
         centres = np.stack([part.mean(axis=0) for part in by_corpus])
         shape = np.mean([np.cov(part, rowvar=False, bias=True) for part in by_corpus], axis=0)
-        variance, directions = np.linalg.eigh(shape)  # the least first
+        variance, directions = np.linalg.eigh(shape)  # in ascending order
         most = slice(None, -n_components - 1, -1)
         variance, directions = variance[most], directions[:, most]
-        # Of few clips the last components hardly vary: whitened, they would be all that counts.
+        # With few clips, the last components hardly vary. After whitening they would dominate.
         variance = np.maximum(variance, 1e-3 * variance[0])
         whitening = (directions / np.sqrt(variance * len(variance))).astype(np.float32)
         projection = nn.Linear(*whitening.shape)
@@ -57,6 +59,6 @@ class Familiarity(nn.Module):
         self.register_buffer("centres", torch.from_numpy(centres @ whitening))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Distances [batch] of features [batch, n_features]; 1 is usual within a corpus."""
+        """Return distances [batch] of features [batch, n_features]; 1 is typical in a corpus."""
         from_each = self.projection(features)[:, None] - self.centres[None]
         return (from_each**2).sum(dim=2).amin(dim=1).sqrt()

@@ -1,9 +1,10 @@
-"""How the encoder family is trained: the upper blocks as they were, and fine-tuned; their mean.
+"""Training recipe of the encoder family: the mean of frozen and fine-tuned upper blocks.
 
-Whisper's convolutions and first block stay as they are. Its next two blocks are there twice: as
-pretrained, under small networks, and fine-tuned, beginning with a linear head on the untouched ones
-(Kumar et al., "Fine-tuning can distort pretrained features and underperform out-of-distribution",
-ICLR 2022). The fine-tuned blocks know acted English better, the untouched ones other languages.
+Whisper's convolutions and first block stay frozen. Its next two blocks are used twice: as
+pretrained, under small networks, and fine-tuned. Fine-tuning starts from a linear head on the
+pretrained blocks (Kumar et al., "Fine-tuning can distort pretrained features and underperform
+out-of-distribution", ICLR 2022). The fine-tuned blocks are better on acted English, the pretrained
+ones on other languages.
 """
 
 from collections.abc import Sequence
@@ -42,11 +43,11 @@ from undertone.training.whisper import (
 Floats32 = NDArray[np.float32]
 
 EXTRACTOR_ID = "whisper-base-3-twice"
-# Raise these where a change of the code gives other hidden states, another training or other files:
-# what was computed by the code before is then not used any more.
+# Raise these if a code change alters the hidden states, the training or the exported files. Results
+# of the older code are then no longer used.
 STATES_VERSION = 2
 TRAINING_VERSION = 4
-EXPORT_VERSION = 4  # of the files that are shipped, made of the same trained networks
+EXPORT_VERSION = 4  # version of the files exported from the same trained networks
 
 
 class FineTuning:
@@ -55,16 +56,16 @@ class FineTuning:
     Parameters
     ----------
     cache_dir : Path
-        Pretrained weights, hidden states and states of training are kept here.
+        Folder for pretrained weights, hidden states and training checkpoints.
     augmentation : Augmentation, optional
-        What training utterances go through.
+        Changes made to training utterances.
     n_jobs : int
-        Threads that compute hidden states.
+        Number of threads for hidden states.
     seed : int
     settings : EncoderSettings, optional
-        Of the fine-tuned blocks.
+        Settings of the fine-tuned blocks.
     head_settings : MlpSettings, optional
-        Of the networks on the untouched ones.
+        Settings of the networks on the pretrained blocks.
     """
 
     family = "encoder"
@@ -112,11 +113,14 @@ class FineTuning:
         )
 
     def prepare(self, utterances: Utterances) -> None:
-        """Compute the hidden states that all trainings share."""
+        """Compute the hidden states shared by all trainings."""
         self._frozen.prepare(utterances)
 
     def fit(self, training: Utterances) -> "FittedEncoder":
-        """Fit heads to the untouched blocks, fine-tune a copy of both; goes on where it was."""
+        """Fit heads to the pretrained blocks and fine-tune a copy of the blocks.
+
+        An interrupted training is resumed.
+        """
         self.prepare(training)
         torch.set_num_threads(1)  # faster for matrices of this size, and folds run side by side
         features = self._frozen.features[:, self._frozen.rows(training)]
@@ -128,7 +132,7 @@ class FineTuning:
         return FittedEncoder(network, heads, tuned.labels, history)
 
     def _tune(self, training: Utterances, features: Floats32) -> tuple["TunedBranch", History]:
-        """Fine-tune a copy of the blocks, beginning with a linear head on the untouched ones."""
+        """Fine-tune a copy of the blocks, starting from a linear head on the pretrained ones."""
         digest = joblib.hash([self._training_id, training.digest])
         path = self._cache_dir / "networks" / f"encoder-{digest}.pt"
         torch.manual_seed(self._seed)
@@ -151,15 +155,17 @@ class FineTuning:
 
 
 class FittedEncoder:
-    """The encoder and the mean of its heads, as they are shipped: int8, by ONNX Runtime.
+    """The encoder and the mean of its heads in their exported form: int8, run by ONNX Runtime.
 
     Parameters
     ----------
     network : SpeechEncoderNetwork
     heads : MeanOfHeads
-        Of its branches.
+        Heads of the network's branches.
     labels : tuple of str
+        Emotions in the order of the columns.
     history : list of dict
+        Training log.
     """
 
     def __init__(
@@ -179,12 +185,12 @@ class FittedEncoder:
             self._encoder, self._head = one_thread_session(paths[0]), Head(paths[1])
 
     def answers(self, utterances: Sequence[Audio] | Utterances) -> Answers:
-        """What it says of utterances cut to their spoken part."""
+        """Return the answers to utterances cut to their spoken part."""
         embeddings = [self._encoder.run(None, {"samples": u.samples[None]})[0] for u in utterances]
         return self._head.answers(utterances, np.concatenate(embeddings))
 
     def save(self, folder: Path) -> tuple[str, ...]:
-        """Write ``encoder.onnx`` and ``head.onnx``."""
+        """Write ``encoder.onnx`` and ``head.onnx`` into `folder`."""
         for name, content in self._files.items():
             (folder / name).write_bytes(content)
         return tuple(self._files)

@@ -1,4 +1,4 @@
-"""The model of a fold, asked as a request asks: about recordings as long as they are."""
+"""Model of a fold, used as in a request: on recordings of full length."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,16 +15,16 @@ from undertone.training.utterances import utterance_in
 
 @dataclass(frozen=True)
 class FoldModel:
-    """What was fitted to a fold's training speakers, calibrated.
+    """Calibrated model of a fold, fitted to the fold's training speakers.
 
     Attributes
     ----------
     fitted : Fitted
     calibration : Calibration
     emotions : sequence of str
-        Those of the corpus it is asked about; others are no answers to it.
+        Emotions of the test corpus. Other emotions are excluded from the answers.
     n_jobs : int
-        Recordings that are answered at the same time.
+        Number of recordings processed in parallel.
     """
 
     fitted: Fitted
@@ -34,11 +34,11 @@ class FoldModel:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What it answers with, in the order of the columns."""
+        """Possible answers in the order of the columns."""
         return tuple(label for label in self.fitted.labels if label in self.emotions)
 
     def probabilities(self, recordings: Sequence[Audio]) -> Floats:
-        """Probabilities [n, n_labels] of recordings, each cut to where somebody speaks."""
+        """Return probabilities [n, n_labels] of recordings, each cut to its spoken part."""
         with ThreadPoolExecutor(self.n_jobs) as pool:
             return np.array(list(pool.map(self._answer, recordings)))
 

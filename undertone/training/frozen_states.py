@@ -1,8 +1,9 @@
-"""What the frozen part of the encoder makes of every utterance, computed once for all trainings.
+"""Outputs of the frozen part of the encoder, computed once for all trainings.
 
-Of each utterance there are the features of the untouched encoder, and the hidden states of some
-changed copies (noise, rooms, microphones, speed), from which the upper blocks are trained. A copy
-depends on the utterance and its number alone, so every training on any part finds the same.
+For each utterance there are the features of the pretrained encoder, and the hidden states of some
+augmented copies (noise, rooms, microphones, speed). The upper blocks are trained on these states. A
+copy depends only on the utterance and the copy's number, so every training on any subset uses the
+same copies.
 """
 
 import zlib
@@ -28,21 +29,22 @@ CHUNK = 64
 
 
 class FrozenStates:
-    """States of changed copies and features of utterances, in files that are mapped to memory.
+    """States of augmented copies and features of utterances, in memory-mapped files.
 
     Parameters
     ----------
     trunk, branch : Trunk, Branch
-        With their pretrained weights.
+        Parts of the encoder with their pretrained weights.
     augmentation : Augmentation
     n_copies : int
-        Changed copies of each utterance.
+        Augmented copies of each utterance.
     duration_s : float
-        Length of a copy: longer ones are cut, shorter ones lie somewhere in faint noise.
+        Length of a copy in seconds. Longer copies are cut. Shorter ones are placed at a random
+        position in faint noise.
     folder : Path
-        Where the files are; computing them goes on where it was stopped.
+        Folder of the files. An interrupted computation resumes from them.
     n_jobs : int
-        Processes that compute.
+        Number of threads.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class FrozenStates:
         self._prepared = folder
 
     def prepare(self, utterances: Utterances) -> None:
-        """Compute `states` and `features` of all, but for those that are there."""
+        """Compute the missing `states` and `features` of all utterances."""
         if all(clip.path in self._row_of for clip in utterances.clips):
             return
         n, n_frames = len(utterances), self._n_samples // 320
@@ -86,7 +88,7 @@ class FrozenStates:
             )
             for index in chunks
         )
-        # Threads, since most of it is torch's work, which leaves the interpreter lock.
+        # Threads are enough: most of the work is in torch, and torch releases the interpreter lock.
         torch.set_num_threads(1)
         pool = joblib.Parallel(n_jobs=self._n_jobs, return_as="generator", prefer="threads")
         results = pool(work)
@@ -99,23 +101,27 @@ class FrozenStates:
 
     @property
     def states(self) -> Halves:
-        """States [n_copies, n, frames, 512], on disk: opened anew, so that processes can share."""
+        """States [n_copies, n, frames, 512], float16, on disk.
+
+        The file is reopened at each access, so processes can share it.
+        """
         return np.asarray(np.load(self._prepared / "states.npy", mmap_mode="r"))
 
     @property
     def features(self) -> Floats32:
-        """Features [2, n, N_FEATURES] of utterances as they are, and changed, at their length.
+        """Features [2, n, N_FEATURES], float32, of unchanged and of augmented utterances.
 
-        Padded ones would teach a head what utterances do not have: 1.5 points of UAR.
+        The utterances are not padded. Padding is absent from real utterances, and training a head
+        on it costs 1.5 points of UAR.
         """
         return np.asarray(np.load(self._prepared / "features.npy", mmap_mode="r"))
 
     def rows(self, utterances: Utterances) -> Rows:
-        """Where utterances are in `states` and `features`; they must have been prepared."""
+        """Return the rows of prepared utterances in `states` and `features`."""
         return np.array([self._row_of[clip.path] for clip in utterances.clips])
 
     def _chunk(self, utterances: Iterable[Samples]) -> tuple[Halves, Floats32]:
-        """States [n_copies, len, frames, 512] and features [2, len, N_FEATURES]."""
+        """Return states [n_copies, len, frames, 512] and features [2, len, N_FEATURES]."""
         log_mel = LogMel()
         states, features = [], []
         for samples in utterances:
@@ -134,12 +140,12 @@ class FrozenStates:
         return np.stack(states, axis=1), np.stack(features, axis=1)
 
     def _changed(self, samples: Samples, number: int) -> tuple[Samples, np.random.Generator]:
-        """An utterance changed, with room for a change of speed; and the rest of its chance."""
+        """Return an augmented utterance, long enough for a change of speed, and its generator."""
         rng = np.random.default_rng([number, zlib.crc32(samples.tobytes())])
         return self._augmentation(_stretch(samples, round(1.15 * self._n_samples), rng), rng), rng
 
     def _copy(self, samples: Samples, number: int) -> Samples:
-        """A changed copy of an utterance, cut or padded."""
+        """Return an augmented copy of an utterance, cut or padded to the common length."""
         samples, rng = self._changed(samples, number)
         samples = _stretch(samples, self._n_samples, rng)
         floor = np.float32(1e-4 * np.abs(samples).max())
@@ -150,14 +156,14 @@ class FrozenStates:
 
 
 def _stretch(samples: Samples, n_samples: int, rng: np.random.Generator) -> Samples:
-    """A random stretch of what is longer."""
+    """Return a random part of `n_samples` samples; shorter utterances stay unchanged."""
     spare = len(samples) - n_samples
     start = int(rng.integers(spare + 1)) if spare > 0 else 0
     return samples[start : start + n_samples]
 
 
 def _mapped(path: Path, shape: tuple[int, ...], dtype: type) -> NDArray[np.generic]:
-    """An array in a file, which is made if it is not there; zeros at first."""
+    """Open a memory-mapped array; if it is missing or has another shape, create one of zeros."""
     if path.exists():
         mapped = np.load(path, mmap_mode="r+")
         if mapped.shape == shape:
