@@ -30,7 +30,7 @@ CHUNK = 32
 
 
 class FeatureExtractor(Protocol):
-    """Interface to `feature_extractor.AudioFeatureExtractor` used here."""
+    """Part of the interface of `feature_extractor.AudioFeatureExtractor` needed here."""
 
     extractor_id: str
 

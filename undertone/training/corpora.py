@@ -147,7 +147,7 @@ def _from_folders(folder: Path) -> list[Clip]:
 
 
 def _own(path: Path, emotion: str, speaker: str, where: str, split: str = "") -> Clip:
-    """Return a checked custom clip; error messages include `where`, its place in the source."""
+    """Return a checked custom clip; error messages name its place in the source."""
     known = SYNONYMS.get((emotion or "").strip().lower())
     if not known:
         raise CorpusError(

@@ -13,7 +13,7 @@ from undertone.training.utterances import Utterances
 
 Bools = NDArray[np.bool_]
 Rows = NDArray[np.intp]
-# Score offset of an impossible emotion. Half-precision still represents it.
+# Score offset of an impossible emotion, as large as half-precision allows.
 _IMPOSSIBLE = -1e4
 
 

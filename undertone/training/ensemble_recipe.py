@@ -146,7 +146,7 @@ class _Vectors:
 
     @property
     def digest(self) -> str:
-        """Digest of everything that determines the features of an utterance."""
+        """Digest of the code and the augmentation behind the features."""
         return f"{source_digest(self.extractor)} {joblib.hash(self.augmentation)}"
 
     def __call__(self, utterances: Utterances, copy: int = 0) -> NDArray[np.float32]:

@@ -106,8 +106,9 @@ def chance_calibration_error(confidences: Sequence[float], n_clips: int) -> floa
 
 
 def risk_coverage(outcome: Outcome, n_points: int = 20) -> list[tuple[float, float]]:
-    """Return pairs of coverage (share of clips, most confident first) and share of wrong answers.
+    """Return pairs of coverage (share of clips answered) and risk (share of wrong answers).
 
+    Clips are answered in the order of their confidence, highest first.
     El-Yaniv & Wiener, "On the foundations of noise-free selective classification", JMLR 2010.
     """
     wrong = ~outcome.right[np.argsort(-outcome.confidences)]

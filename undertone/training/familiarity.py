@@ -3,7 +3,7 @@
 With new voices, rooms and languages, networks are nearly as confident as with known ones, but less
 often right. The training data is modelled by one Gaussian for each corpus, all with the same
 covariance (Lee et al., "A simple unified framework for detecting out-of-distribution samples and
-adversarial attacks", NeurIPS 2018, by corpora instead of classes). The calibration turns the
+adversarial attacks", NeurIPS 2018, with corpora instead of classes). The calibration turns the
 distance to the nearest corpus into lower confidence.
 """
 
