@@ -109,6 +109,7 @@ def risk_coverage(outcome: Outcome, n_points: int = 20) -> list[tuple[float, flo
     """Return pairs of coverage (share of clips answered) and risk (share of wrong answers).
 
     Clips are answered in the order of their confidence, highest first.
+
     El-Yaniv & Wiener, "On the foundations of noise-free selective classification", JMLR 2010.
     """
     wrong = ~outcome.right[np.argsort(-outcome.confidences)]
