@@ -1,1 +1,4 @@
-"""What only `model_trainer.py` needs: corpora, recipes, measurement. The web process has none."""
+"""Training code: corpora, recipes and evaluation.
+
+Only `model_trainer.py` imports it. The web process does not.
+"""

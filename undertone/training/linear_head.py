@@ -1,4 +1,4 @@
-"""A linear classifier on embeddings, trained over corpora that differ in emotions."""
+"""Linear classifier on embeddings, trained over corpora with different sets of emotions."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +18,14 @@ _IMPOSSIBLE = -1e9
 
 @dataclass(frozen=True)
 class LinearHead:
-    """Embedding to probabilities: ``softmax(embedding @ weights + bias)``.
+    """Linear head: embedding to probabilities, ``softmax(embedding @ weights + bias)``.
 
     Attributes
     ----------
     labels : tuple of str
         Emotions in the order of the columns.
-    weights : array [n_features, n_labels]
-    bias : array [n_labels]
+    weights : np.ndarray [shape=(n_features, n_labels), dtype=float64]
+    bias : np.ndarray [shape=(n_labels,), dtype=float64]
     """
 
     labels: tuple[str, ...]
@@ -33,16 +33,19 @@ class LinearHead:
     bias: Floats
 
     def logits(self, embeddings: Floats) -> Floats:
-        """Scores [n, n_labels] before the softmax."""
+        """Return the scores [n, n_labels] before the softmax."""
         scores: Floats = embeddings @ self.weights + self.bias
         return scores
 
     def probabilities(self, embeddings: Floats) -> Floats:
-        """Probabilities [n, n_labels]; each row sums to 1."""
+        """Return probabilities [n, n_labels]; each row sums to 1."""
         return np.asarray(softmax(self.logits(embeddings), axis=1))
 
     def export_onnx(self, path: Path) -> None:
-        """Write ``embedding`` [n, n_features] to ``probabilities`` [n, n_labels] as ONNX."""
+        """Write the head as an ONNX file.
+
+        Input: ``embedding`` [n, n_features]. Output: ``probabilities`` [n, n_labels].
+        """
         from onnx import TensorProto, checker, helper, numpy_helper, save
 
         constants = {"weights": self.weights, "bias": self.bias}
@@ -73,12 +76,14 @@ def fit_head(
     *,
     strength: float,
 ) -> LinearHead:
-    """Multinomial logistic regression on standardised embeddings, its scaling folded in.
+    """Fit a multinomial logistic regression to standardised embeddings.
+
+    The standardisation is folded into the weights.
 
     Parameters
     ----------
-    embeddings : array [n, n_features]
-    emotions, corpora : array [n]
+    embeddings : np.ndarray [shape=(n, n_features), dtype=floating]
+    emotions, corpora : np.ndarray [shape=(n,), dtype=str]
         Label and corpus of each clip; see `corpus_emotions`.
     strength : float
         Inverse of the L2 penalty (scikit-learn's ``C``).
@@ -86,7 +91,7 @@ def fit_head(
     Returns
     -------
     LinearHead
-        With the labels sorted by name.
+        Its labels are sorted by name.
     """
     labels = tuple(str(label) for label in np.unique(emotions))
     mean, scale = embeddings.mean(axis=0), embeddings.std(axis=0) + 1e-6
@@ -103,7 +108,7 @@ def fit_head(
         error = np.exp(log_p) - np.exp(log_p + wrong - log_right)
         gradient = np.vstack([standard.T @ error, error.sum(axis=0)]).astype(np.float64)
         penalised = flat.copy()
-        penalised[-n_labels:] = 0  # the bias is free
+        penalised[-n_labels:] = 0  # the bias is not penalised
         gradient += penalised.reshape(gradient.shape) / strength
         loss = -float(log_right.sum()) + float(penalised @ penalised) / (2 * strength)
         return loss, gradient.ravel()

@@ -1,4 +1,4 @@
-"""A speech encoder as it is, under a linear classifier: minutes to train, without torch."""
+"""Linear classifier on a frozen speech encoder. Trains in minutes, without torch."""
 
 import shutil
 from collections.abc import Sequence
@@ -19,29 +19,29 @@ from undertone.training.linear_head import LinearHead, fit_head
 from undertone.training.recipe import Floats, History
 from undertone.training.utterances import Utterances
 
-# Inverse of the head's L2 penalty. Chosen among 0.0003 to 0.01 by the folds that are reported, as
-# the model card says: too small a choice to matter much, but not a clean one.
+# Inverse of the head's L2 penalty. Chosen from 0.0003 to 0.01 on the same folds as the reported
+# scores, as the model card says. The choice matters little, but it is not a clean one.
 STRENGTH = 0.001
 
 
 class Encoder(Protocol):
-    """What is needed of `feature_extractor.SpeechEncoder`."""
+    """The part of `feature_extractor.SpeechEncoder` used here."""
 
     path: Path
 
     @property
     def extractor_id(self) -> str:
-        """What its embeddings are."""
+        """Identifier of the embeddings."""
         ...
 
     def embed(self, audio: Audio) -> NDArray[np.float32]:
-        """Embedding [n_features] of an utterance."""
+        """Return the embedding [n_features] of an utterance."""
         ...
 
 
 @dataclass
 class FittedLinear:
-    """A linear head on a frozen encoder; see `undertone.training.recipe.Fitted`."""
+    """Linear head on a frozen encoder; see `undertone.training.recipe.Fitted`."""
 
     head: LinearHead
     encoder: Encoder
@@ -55,16 +55,16 @@ class FittedLinear:
 
     @property
     def history(self) -> History:
-        """Nothing: the head is fitted at once."""
+        """Empty: the head is fitted in one go."""
         return []
 
     def answers(self, utterances: Sequence[Audio] | Utterances) -> Answers:
-        """What it says of utterances cut to their spoken part."""
+        """Return the answers to utterances already cut to their spoken part."""
         embeddings = embed(utterances, self.encoder, self.cache_dir, self.n_jobs)
         return Answers.to(utterances, log_softmax(self.head.logits(embeddings), axis=1))
 
     def save(self, folder: Path) -> tuple[str, ...]:
-        """Write ``encoder.onnx`` and ``head.onnx``."""
+        """Write ``encoder.onnx`` and ``head.onnx``; return their names."""
         if self.encoder.path.resolve() != (folder / "encoder.onnx").resolve():
             shutil.copyfile(self.encoder.path, folder / "encoder.onnx")
         self.head.export_onnx(folder / "head.onnx")
@@ -78,9 +78,9 @@ class LinearRecipe:
     ----------
     encoder : Encoder
     cache_dir : Path
-        Embeddings are kept here, by content.
+        Cache of the embeddings, by content of the utterances.
     n_jobs : int
-        Processes that compute them.
+        Number of processes computing embeddings.
     """
 
     family = "encoder"
@@ -96,7 +96,7 @@ class LinearRecipe:
         }
 
     def prepare(self, utterances: Utterances) -> None:
-        """Compute all embeddings."""
+        """Compute and cache the embeddings of all utterances."""
         embed(utterances, self.encoder, self.cache_dir, self.n_jobs)
 
     def fit(self, training: Utterances) -> FittedLinear:
@@ -110,7 +110,21 @@ class LinearRecipe:
 def embed(
     utterances: Sequence[Audio] | Utterances, encoder: Encoder, cache_dir: Path, n_jobs: int
 ) -> Floats:
-    """Embeddings [n, n_features] of utterances, each computed once and kept by its content."""
+    """Compute the embeddings of utterances, each one once.
+
+    Parameters
+    ----------
+    utterances : sequence of Audio or Utterances
+    encoder : Encoder
+    cache_dir : Path
+        Cache of the embeddings, by content of the utterances.
+    n_jobs : int
+        Number of processes computing embeddings.
+
+    Returns
+    -------
+    np.ndarray [shape=(n, n_features), dtype=float64]
+    """
     cached = joblib.Memory(cache_dir, verbose=0).cache(_embed, ignore=["encoder_type", "path"])
     digest = sha256(encoder.path)
     work = (
@@ -128,7 +142,7 @@ _open_encoders: dict[str, Encoder] = {}
 def _embed(
     samples: NDArray[np.float32], digest: str, encoder_type: Any, path: Path
 ) -> NDArray[np.float32]:
-    """Embedding of one utterance; a process opens an encoder once."""
+    """Compute the embedding of one utterance. Each process opens an encoder only once."""
     if digest not in _open_encoders:
         _open_encoders[digest] = encoder_type(path)
     return _open_encoders[digest].embed(Audio(samples))

@@ -1,8 +1,9 @@
-"""Small networks on features that are computed once: the head on the encoder's untouched blocks.
+"""Small networks on precomputed features: the head on the encoder's frozen blocks.
 
-One hidden layer hears what a linear head cannot. It learns from mixes of two clips of a corpus
-(Zhang et al., "mixup: Beyond empirical risk minimization", ICLR 2018): on speakers held out of the
-training part that brought nothing, on two corpora held out of it 1.0 and 3.5 points.
+One hidden layer can learn more than a linear head. It is trained on mixes of two clips of the same
+corpus (Zhang et al., "mixup: Beyond empirical risk minimization", ICLR 2018). Mixing brought
+nothing on held-out speakers of the training corpora. On two held-out corpora it brought 1.0 and
+3.5 points.
 """
 
 from dataclasses import dataclass
@@ -23,24 +24,26 @@ Floats32 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class MlpSettings:
-    """What was chosen on two corpora left out, on CREMA-D's validation actors and RAVDESS's.
+    """Settings of the small networks.
 
-    Four of ravdess-emobox's six groups of actors were asked, as the model card says.
+    They were chosen on two left-out corpora, on CREMA-D's validation actors and on actors of
+    RAVDESS: four of ravdess-emobox's six groups of actors were used, as the model card says.
 
     Attributes
     ----------
     n_networks : int
-        Their mean answers.
+        Number of networks; the answer is their mean.
     n_hidden : int
+        Number of hidden units.
     n_epochs, batch_size : int
     rate, weight_decay : float
-        AdamW's peak learning rate and its decay.
+        Peak learning rate and weight decay of AdamW.
     input_dropout, dropout : float
-        Of features, and of hidden units.
+        Dropout of the features and of the hidden units.
     mixing : float
-        Both parameters of the beta distribution that the shares of two mixed clips are drawn from.
+        Both parameters of a beta distribution. The shares of two mixed clips are drawn from it.
     smoothing : float
-        Share of each target that is spread evenly over its corpus's emotions.
+        Share of each target spread evenly over the emotions of its corpus.
     """
 
     n_networks: int = 3
@@ -58,18 +61,23 @@ class MlpSettings:
 def fit_mlps(
     features: Floats32, training: Utterances, settings: MlpSettings, seed: int
 ) -> list[nn.Module]:
-    """Train `settings.n_networks` networks that differ in their seed.
+    """Train `settings.n_networks` networks with different seeds.
 
     Parameters
     ----------
-    features : array [n_copies, n, n_features]
-        Of each training utterance, as it is and changed.
+    features : np.ndarray [shape=(n_copies, n, n_features), dtype=float32]
+        Features of each training utterance, unchanged and in augmented copies.
+    training : Utterances
+        The ``n`` training utterances.
+    settings : MlpSettings
+    seed : int
+        Seed of the first network. The next ones count up from it.
 
     Returns
     -------
     list of Module
-        Each takes features [batch, n_features] as they are to scores [batch, n_labels], the labels
-        sorted.
+        Each maps unstandardised features [batch, n_features] to scores [batch, n_labels]. The
+        labels are sorted.
     """
     axes = tuple(range(features.ndim - 1))
     mean, scale = features.mean(axis=axes), features.std(axis=axes) + 1e-6
@@ -96,7 +104,10 @@ def _train(
     settings: MlpSettings,
     seed: int,
 ) -> None:
-    """Draw mixed clips of evenly drawn corpora and emotions until each was there often enough."""
+    """Train on mixed clips, drawn evenly over corpora and emotions.
+
+    The number of steps gives about `settings.n_epochs` passes over all copies of all clips.
+    """
     rng = np.random.default_rng(seed)
     chances, n_copies = shares(training), len(standard)
     n_steps = max(2, settings.n_epochs * n_copies * len(training) // settings.batch_size)
@@ -122,7 +133,10 @@ def _train(
 
 
 def _partners(rows: Rows, corpora: NDArray[np.str_], rng: np.random.Generator) -> Rows:
-    """For each row another of the batch, of the same corpus: what it says is then comparable."""
+    """Return a mixing partner for each row: a row of the batch from the same corpus.
+
+    Within a corpus, the labels are comparable.
+    """
     partners = rows.copy()
     for corpus in np.unique(corpora[rows]):
         mine = np.flatnonzero(corpora[rows] == corpus)
@@ -131,7 +145,15 @@ def _partners(rows: Rows, corpora: NDArray[np.str_], rng: np.random.Generator) -
 
 
 def unstandardised(layer: nn.Linear, mean: Floats32, scale: Floats32) -> nn.Linear:
-    """The same layer for features that are not standardised."""
+    """Return the same layer for unstandardised features.
+
+    Parameters
+    ----------
+    layer : Linear
+        A layer trained on standardised features.
+    mean, scale : np.ndarray [shape=(n_features,), dtype=float32]
+        Mean and scale of the standardisation.
+    """
     folded = nn.Linear(layer.in_features, layer.out_features)
     with torch.no_grad():
         weight = layer.weight.double() / torch.from_numpy(scale).double()
@@ -141,14 +163,14 @@ def unstandardised(layer: nn.Linear, mean: Floats32, scale: Floats32) -> nn.Line
 
 
 class MeanOfHeads(nn.Module):
-    """Probabilities by the heads of all branches: each branch has the same say.
+    """Mean of the probabilities of all branches, with equal weights.
 
     Parameters
     ----------
     heads : list of list of Module
-        For each branch, networks that take its features to scores.
+        For each branch, the networks mapping its features to scores.
     familiarity : Module
-        Takes the first branch's features to their distances from what is known.
+        Maps the features of the first branch to their distances from the training data.
     """
 
     def __init__(self, heads: list[list[nn.Module]], familiarity: nn.Module) -> None:
@@ -157,7 +179,7 @@ class MeanOfHeads(nn.Module):
         self.familiarity = familiarity
 
     def forward(self, embedding: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Probabilities [batch, n_labels] and distances [batch] of all branches' features."""
+        """Map features of all branches to probabilities [batch, n_labels] and distances [batch]."""
         parts = embedding.chunk(len(self.heads), dim=1)
         answers = [
             torch.stack([head(part).softmax(dim=1) for head in heads]).mean(dim=0)
@@ -167,7 +189,19 @@ class MeanOfHeads(nn.Module):
 
 
 def export_heads(heads: MeanOfHeads, n_features: int, path: Path) -> None:
-    """Write ``embedding`` [n, n_features] to ``probabilities`` and ``distances`` as ONNX."""
+    """Write the heads as an ONNX file with large weights in half precision.
+
+    Input: ``embedding`` [n, n_features]. Outputs: ``probabilities`` [n, n_labels] and
+    ``distances`` [n].
+
+    Parameters
+    ----------
+    heads : MeanOfHeads
+    n_features : int
+        Number of features of all branches together.
+    path : Path
+        File to write.
+    """
     import onnx
 
     names = ("embedding", "probabilities", "distances")

@@ -1,4 +1,4 @@
-"""The model card: ``MODEL_CARD.md`` and its plots, generated from what was measured."""
+"""The model card: ``MODEL_CARD.md`` and its plots, generated from the measured scores."""
 
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ answer is the mean of both halves."""
 _IF_STRANGE = """,
 and the less it sounds like the training data, as far as corpora left out have taught it"""
 
-# What depends on the corpora: a card must say nothing of those that were not used.
+# Texts about single corpora. A card must not mention corpora the model was not trained on.
 _NON_COMMERCIAL_NOTE = """\
 The licences of the audio restrict what may be done with models trained on it:
 {titles} may not be used commercially, so **treat these weights as for non-commercial
@@ -108,9 +108,9 @@ _LANGUAGES = {
 
 
 def write(info: ModelInfo, folder: Path) -> None:
-    """Write the card and its plots into `folder`, from the description alone.
+    """Write the card and its plots into `folder`, from `info` alone.
 
-    Notes on how the model came about, if there are any in ``NOTES.md``, become the card's end.
+    If `folder` has a ``NOTES.md`` with notes on the model's history, it is appended to the card.
     """
     title, best = next(iter(info.scores.items()))
     notes = folder / "NOTES.md"
@@ -148,7 +148,7 @@ def write(info: ModelInfo, folder: Path) -> None:
 
 
 def _details(title: str, figures: dict[str, Any], folder: Path) -> str:
-    """A protocol's recalls, groups and confusion matrix."""
+    """Describe one protocol: recalls, UAR by group and confusion matrix."""
     picture = f"confusion-{title.replace(', ', '-').replace(' ', '-')}.png"
     plots.plot_confusion(np.array(figures["confusion"]), list(figures["recall"]), folder / picture)
     recalls = ", ".join(f"{label} {value:.0%}" for label, value in figures["recall"].items())

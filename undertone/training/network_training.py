@@ -1,4 +1,4 @@
-"""How networks are trained: masked loss over corpora, averaged weights, resumable to the bit."""
+"""Training of networks: masked loss over corpora, averaged weights, bit-exact resuming."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,25 +21,25 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how hard to train.
+    """Training schedule: number of steps, learning rate, smoothing and averaging.
 
     Attributes
     ----------
     n_steps, batch_size : int
     warm_up : float
-        Share of the steps in which the learning rate rises; from there it follows a cosine to 0.
+        Share of the steps with a rising learning rate. After them it follows a cosine to 0.
     smoothing : float
-        Share of each target that is spread evenly over its corpus's emotions.
+        Share of each target spread evenly over the emotions of its corpus.
     heard_share : float
-        Share of what remains that goes by the listeners' votes, where there are any.
+        Share of the rest of each target set by the listeners' votes, if there are any.
     ema_decay : float
-        Of the running average of the weights, which is what is kept.
+        Decay of the running average of the weights. The trained network is this average.
     clip_norm : float
-        Longest gradient.
+        Maximum norm of the gradient.
     n_looks : int
-        How often the history is written and the state saved.
+        Number of times the history is extended and the checkpoint saved.
     held_out_share : float
-        Of each corpus's speakers, kept from training to see it go.
+        Share of each corpus's speakers held out of training to monitor it.
     """
 
     n_steps: int
@@ -54,25 +54,27 @@ class Schedule:
 
 
 class Trainee(Protocol):
-    """What a family brings: its network, and how it hears."""
+    """The part specific to a family of models: its network and its forward passes."""
 
     network: nn.Module
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Parameters with the peak of their learning rate as ``lr``, as AdamW takes them."""
+        """Return parameter groups for AdamW, with the peak learning rate as ``lr``."""
         ...
 
     def scores(self, rows: Rows, rng: np.random.Generator) -> Tensor:
-        """Scores [len(rows), n_labels] of changed copies of training utterances."""
+        """Return scores [len(rows), n_labels] of augmented copies of training utterances."""
         ...
 
     def ask(self, network: nn.Module, rows: Rows) -> Floats:
-        """Log-probabilities [len(rows), n_labels] of utterances as they are."""
+        """Return log-probabilities [len(rows), n_labels] of unchanged utterances."""
         ...
 
 
 class NetworkTraining:
-    """A training under way; same seed, same weights, also when it was stopped on its way.
+    """A resumable training run.
+
+    The same seed gives the same weights, even if the run was interrupted and resumed.
 
     Parameters
     ----------
@@ -81,7 +83,7 @@ class NetworkTraining:
     schedule : Schedule
     seed : int
     path : Path
-        Where its state is kept: a killed training goes on from there, a finished one is there.
+        Checkpoint file. A killed run resumes from it; a finished run is loaded from it.
     """
 
     def __init__(
@@ -105,7 +107,7 @@ class NetworkTraining:
         self._shares = chances / chances.sum()
 
     def run(self) -> nn.Module:
-        """Train to the end from wherever the last checkpoint is; the averaged network."""
+        """Train to the end from the last checkpoint, if any, and return the averaged network."""
         self._resume()
         n_steps = self._schedule.n_steps
         look_every = max(1, n_steps // self._schedule.n_looks)
@@ -120,7 +122,10 @@ class NetworkTraining:
         return averaged
 
     def _learn(self, step: int) -> float:
-        """One step; its randomness comes from its number alone, so that it can be repeated."""
+        """Train one step and return its loss.
+
+        The random numbers depend only on the seed and the step number, so a step can be repeated.
+        """
         rng = np.random.default_rng([self._seed, step])
         torch.manual_seed(int(rng.integers(2**62)))
         pace = _pace(step / self._schedule.n_steps, self._schedule.warm_up)
@@ -139,7 +144,7 @@ class NetworkTraining:
         return float(loss.item())
 
     def _look(self) -> None:
-        """Note the mean loss since the last look, and the UAR on speakers held out, if any."""
+        """Extend the history: mean loss since the last row, and UAR on held-out speakers, if any."""
         last = self.history[-1]["step"] if self.history else 0
         row = {"step": self._step, "training_loss": self._losses / (self._step - last)}
         self._losses = 0.0
@@ -177,9 +182,20 @@ class NetworkTraining:
 
 
 def held_out_speakers(utterances: Utterances, share: float) -> Bools:
-    """Marks [n] the utterances of every so many-th speaker of each corpus.
+    """Mark the utterances of evenly spaced speakers of each corpus.
 
-    A corpus of few speakers keeps all of them in training.
+    Corpora with too few speakers keep all of them in training.
+
+    Parameters
+    ----------
+    utterances : Utterances
+    share : float
+        Share of each corpus's speakers to hold out, rounded down to whole speakers.
+
+    Returns
+    -------
+    np.ndarray [shape=(n,), dtype=bool]
+        True for the utterances of held-out speakers.
     """
     chosen: list[str] = []
     for corpus in np.unique(utterances.corpora):
@@ -191,7 +207,7 @@ def held_out_speakers(utterances: Utterances, share: float) -> Bools:
 
 
 def _pace(progress: float, warm_up: float) -> float:
-    """Share of the highest learning rate: up, then down a cosine."""
+    """Return the share of the peak learning rate: a linear rise, then a cosine decay to 0."""
     if progress < warm_up:
         return 0.02 + 0.98 * progress / warm_up
     return float(0.5 * (1 + np.cos(np.pi * (progress - warm_up) / (1 - warm_up))))
