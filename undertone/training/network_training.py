@@ -144,7 +144,7 @@ class NetworkTraining:
         return float(loss.item())
 
     def _look(self) -> None:
-        """Extend the history: mean loss since the last row, and UAR on held-out speakers, if any."""
+        """Extend the history: mean loss since the last row, UAR on held-out speakers if any."""
         last = self.history[-1]["step"] if self.history else 0
         row = {"step": self._step, "training_loss": self._losses / (self._step - last)}
         self._losses = 0.0

@@ -1,14 +1,14 @@
-"""What is mixed into speech to see whether it is still understood: noises, and at which level.
+"""Noises for the robustness checks, and the levels at which they are mixed into speech.
 
-The rule: nothing recorded is in here. Sounds of the environment, sneezes and the voices that make
-babble are passed in; what no such corpus holds is synthesised from fixed seeds:
+This module contains no recorded sound. Environmental sounds, sneezes and the voices for the babble
+are passed in. The corpora lack two sounds, so these are synthesised from fixed seeds:
 
 - **music**: pieces of 8 s over a chord progression, with arpeggio, bass, melody (notes of decaying
   harmonics) and a hi-hat on each half beat; keys and tempi (80 to 140 beats a minute) differ;
 - **coughs**: a burst of noise, a weaker stretch of noise and, in half of them, a hoarse voiced end,
   through four broad formants; 0.3 to 0.6 s.
 
-Both are poorer than recorded ones: what passes on them may still fail on real music and coughs.
+Both are simpler than recordings. A model may pass on them and still fail on real music and coughs.
 """
 
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ from undertone.sound.audio import SAMPLE_RATE, Audio, Samples, decode
 from undertone.training.perturbations import Floats, Perturbation, at_level_of, rms
 
 SNR_DB = 20.0
-EVENT_SNR_DB = 10.0  # coughs and sneezes, over the whole clip though they last a part of it
+EVENT_SNR_DB = 10.0  # coughs and sneezes; RMS over the whole clip, though they last only part of it
 N_VOICES = (4, 7)
-VOICE_RANGE_DB = 7.0  # how much weaker than the strongest a voice of the babble may be
-SOUNDING = 0.1  # of the peak: where a stretch of noise may begin
-SILENT_DB = 40.0  # under the loudest, before and after a recorded noise
+VOICE_RANGE_DB = 7.0  # level range of the voices in the babble
+SOUNDING = 0.1  # share of the peak; a stretch of noise begins at a sample at least this strong
+SILENT_DB = 40.0  # below the loudest part; trimmed before and after a recorded noise
 
 N_PIECES, PIECE_S = 6, 8.0
 PROGRESSION = ((0, 4, 7), (7, 11, 14), (9, 12, 16), (5, 9, 12))  # I V vi IV, in semitones
@@ -44,13 +44,13 @@ class Noises:
     Attributes
     ----------
     environment, sneezing : sequence of Audio
-        Recorded; each sneeze one event.
+        Recorded sounds. Each sneeze is a single event.
     speech_for_babble : sequence of Audio
-        At least four, best of speakers that are not tested.
+        At least seven recordings, preferably of speakers outside the test set.
     music, coughing : sequence of Audio
         Synthesised unless given.
     note : str
-        Where they come from, for whoever reads the figures.
+        Origin of the sounds, for readers of the results.
     """
 
     environment: Sequence[Audio]
@@ -61,7 +61,7 @@ class Noises:
     note: str = "music and coughs are synthesised, the others recorded"
 
     def perturbations(self) -> dict[str, Perturbation]:
-        """One for each kind of noise, by its name in ser-tests."""
+        """Return one perturbation for each kind of noise, by its name in ser-tests."""
         return {
             "babble": self._babble,
             "coughing": lambda audio, rng: _with_event(audio, self.coughing, rng),
@@ -74,7 +74,7 @@ class Noises:
         }
 
     def _babble(self, audio: Audio, rng: np.random.Generator) -> Audio:
-        """Four to seven voices, of which the weakest is up to 7 dB under the strongest."""
+        """Add babble of four to seven voices. Their levels differ by up to 7 dB."""
         n_voices = int(rng.integers(*N_VOICES, endpoint=True))
         chosen = rng.choice(len(self.speech_for_babble), n_voices, replace=False)
         babble = np.zeros(len(audio.samples))
@@ -85,17 +85,22 @@ class Noises:
 
 
 def load_noises(esc10_folder: Path, speech: Sequence[Audio]) -> Noises:
-    """Noises from ESC-10 that training does not hear, with babble of given voices.
+    """Load noises from ESC-10 not used in training, and babble of the given voices.
 
-    Of each class every second recording is used, beginning with the second (training may hear the
-    others), unless it was cut from the same recording as one of those.
+    Every second recording of each class is used, beginning with the second. The others may be used
+    in training. Recordings cut from the same source as one of those others are skipped.
 
     Parameters
     ----------
     esc10_folder : Path
-        With a folder for each class, such as ``006 - Person sneeze``.
+        ESC-10, with a folder for each class, such as ``006 - Person sneeze``.
     speech : sequence of Audio
-        For the babble; at least seven.
+        Recordings for the babble; at least seven.
+
+    Raises
+    ------
+    ValueError
+        There are fewer than seven recordings in `speech`.
     """
     if len(speech) < N_VOICES[1]:
         raise ValueError(f"Babble needs at least {N_VOICES[1]} voices, not {len(speech)}.")
@@ -119,7 +124,16 @@ def load_noises(esc10_folder: Path, speech: Sequence[Audio]) -> Noises:
 
 
 def mixed(audio: Audio, noise: Floats, snr_db: float) -> Audio:
-    """The recording with a noise of its length at an SNR (of RMS), at the level it had before."""
+    """Mix a noise into a recording and keep the level of the recording.
+
+    Parameters
+    ----------
+    audio : Audio
+    noise : np.ndarray [shape=(n,), dtype=floating]
+        As many samples as the recording has.
+    snr_db : float
+        Signal-to-noise ratio (of RMS values) in dB.
+    """
     level = rms(audio.samples) / rms(noise) * 10 ** (-snr_db / 20)
     return at_level_of(audio, audio.samples + level * noise)
 
@@ -130,7 +144,7 @@ def _with_background(audio: Audio, choice: Sequence[Audio], rng: np.random.Gener
 
 
 def _with_event(audio: Audio, choice: Sequence[Audio], rng: np.random.Generator) -> Audio:
-    """The recording with one whole event somewhere in it; of a longer event, the beginning."""
+    """Mix one event into the recording at a random place; cut events longer than it."""
     event = choice[int(rng.integers(len(choice)))].samples[: len(audio.samples)]
     start = int(rng.integers(len(audio.samples) - len(event), endpoint=True))
     noise = np.zeros(len(audio.samples))
@@ -139,14 +153,14 @@ def _with_event(audio: Audio, choice: Sequence[Audio], rng: np.random.Generator)
 
 
 def _stretch(noise: Audio, n_samples: int, rng: np.random.Generator) -> Floats:
-    """Samples of a noise from somewhere where it sounds, again and again if it is shorter."""
+    """Return `n_samples` of a noise from a random audible start, repeated if it is too short."""
     magnitude = np.abs(noise.samples)
     start = int(rng.choice(np.flatnonzero(magnitude >= SOUNDING * magnitude.max())))
     return np.resize(np.roll(noise.samples, -start), n_samples).astype(np.float64)
 
 
 def training_noises(esc10_folder: Path) -> list[Samples]:
-    """The other half of ESC-10: what training utterances are mixed with."""
+    """Load the other half of ESC-10, to be mixed into training utterances."""
     return [
         decode(path.read_bytes()).samples
         for folder in _classes(esc10_folder)
@@ -170,7 +184,7 @@ def _not_heard_in_training(folder: Path) -> list[Path]:
 
 
 def _loudest_event(audio: Audio) -> Audio:
-    """The stretch between pauses that has the most energy."""
+    """Return the stretch between pauses with the most energy."""
     events = [
         audio.samples[slice(*span)] for span in librosa.effects.split(audio.samples, top_db=30)
     ]
@@ -181,12 +195,12 @@ def _loudest_event(audio: Audio) -> Audio:
 
 
 def synthetic_music() -> tuple[Audio, ...]:
-    """Short pieces, always the same."""
+    """Synthesise short pieces of music, the same ones at each call."""
     return tuple(_piece(seed) for seed in range(N_PIECES))
 
 
 def synthetic_coughs() -> tuple[Audio, ...]:
-    """Single coughs, always the same."""
+    """Synthesise single coughs, the same ones at each call."""
     return tuple(_cough(seed) for seed in range(N_COUGHS))
 
 
@@ -218,7 +232,10 @@ def _piece(seed: int) -> Audio:
 
 
 def _note(f0_hz: float, duration_s: float) -> Floats:
-    """Harmonics up to 8 kHz, the higher ones weaker and sooner gone, as of a plucked string."""
+    """Synthesise a note with the harmonics of a plucked string, up to 8 kHz.
+
+    Higher harmonics are weaker and decay faster.
+    """
     time_s = np.arange(round(duration_s * SAMPLE_RATE)) / SAMPLE_RATE
     numbers = np.arange(1, min(10, int(0.5 * SAMPLE_RATE / f0_hz)) + 1)[:, np.newaxis]
     decay = np.exp(-time_s * (1.5 + 0.8 * numbers))

@@ -1,4 +1,4 @@
-"""Torch networks as ONNX files, which is how the application runs them."""
+"""Export of torch networks to ONNX. The application runs the ONNX files."""
 
 import warnings
 from pathlib import Path
@@ -15,19 +15,22 @@ if TYPE_CHECKING:
 def export_onnx(
     network: nn.Module, example: Tensor, path: Path, names: tuple[str, ...], free_axis: int
 ) -> None:
-    """Write a network that takes one tensor to one or more.
+    """Write a network with one input tensor and one or more output tensors as ONNX.
 
     Parameters
     ----------
+    network : Module
     example : Tensor
-        An input.
+        An example input.
+    path : Path
+        File to write.
     names : tuple of str
-        Of the input and the outputs.
+        Names of the input and of the outputs.
     free_axis : int
-        Along which an input may have any length.
+        Axis of the input with variable length.
     """
     with warnings.catch_warnings():
-        # The exporter that is not deprecated needs onnxscript and gives a slower graph.
+        # The newer, undeprecated exporter needs onnxscript and produces a slower graph.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network.eval(),
@@ -42,12 +45,15 @@ def export_onnx(
 
 
 def store_in_half_precision(model: "ModelProto", but_for: str = "") -> None:
-    """Halve the large weights of a model; the runtime widens them once, when it loads them.
+    """Store the large weights of a model in half precision, in place.
+
+    The runtime converts them back to single precision once, at load time.
 
     Parameters
     ----------
+    model : ModelProto
     but_for : str, optional
-        How the names of weights begin that are left as they are.
+        Weights with this name prefix keep their precision.
     """
     from onnx import TensorProto, helper, numpy_helper
 

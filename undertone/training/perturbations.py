@@ -1,16 +1,15 @@
-"""Changes of a recording that should not change which emotion is heard in it.
+"""Perturbations: changes to a recording that should not change the recognised emotion.
 
-The rule: each is a function (Audio, rng) -> Audio that draws its setting from `rng`, and gives a
-recording that a file can hold: mono, 16 kHz, -1 to 1. The kinds and their settings are those of
-audEERING's ser-tests; where those convolve with recorded impulse responses, nothing recorded is
-used here:
+Each perturbation is a function (Audio, rng) -> Audio. It draws its setting from `rng`. Its result
+fits into a file: mono, 16 kHz, -1 to 1. The kinds and settings are those of audEERING's ser-tests.
+In place of the recorded impulse responses of ser-tests, these models are used:
 
 - **room**: exponentially decaying noise of a stated T60 (Polack's model) after the direct sound,
-  at a stated ratio of direct to reverberant energy. Both are of the order that is reported for
-  booths, offices, meeting and lecture rooms; they are no particular room.
+  at a stated ratio of direct to reverberant energy. Both values are of the order reported for
+  booths, offices, meeting and lecture rooms, but belong to no particular room.
 - **position**: a shoebox room with the direct sound, its six reflections of first order and a
   diffuse tail, for a talker 1 to 3 m away, in front or 30 degrees to the side.
-- **microphone**: linear-phase FIR filters whose response has the typical shape of a kind.
+- **microphone**: linear-phase FIR filters with the typical response of a kind of microphone.
 
 References
 ----------
@@ -47,8 +46,8 @@ TILT_TAPS = 1023
 PHONE_RATE_HZ = 8000
 AMR_NB_BIT_RATE = 7400
 AMR_NB_FRAME = 160
-# 4 dB louder under -20 dB of the peak, and from there 0.8 dB more for each dB: what ser-tests'
-# compressor of "ratio 0.8" does. Times in seconds, levels in dB.
+# 4 dB louder below -20 dB of the peak; above it, 0.8 dB more for each dB. This is the compressor
+# with "ratio 0.8" of ser-tests. Times in seconds, levels in dB.
 COMPRESSOR = "attacks=0.01:decays=0.02:points=-20/-16|0/0:soft-knee=4"
 LINE_NOISE_DB = -25.0  # peak, before the high-pass
 LINE_NOISE_HIGH_PASS_HZ = 3000
@@ -56,7 +55,7 @@ LINE_NOISE_HIGH_PASS_HZ = 3000
 # T60 in s and ratio of direct to reverberant energy in dB.
 BOOTH = (0.1, 10.0)
 ROOMS = {"meeting": (0.25, 0.0), "office": (0.45, -3.0), "lecture": (0.8, -5.0)}
-DIRECT_S = 0.0025  # what comes earlier belongs to the direct sound (Zahorik, 2002)
+DIRECT_S = 0.0025  # anything earlier belongs to the direct sound (Zahorik, 2002)
 
 SOUND_M_PER_S = 343.0
 REFERENCE_POSITION = (1.0, 0.0)  # distance in m, angle in degrees
@@ -68,10 +67,10 @@ POSITIONS = tuple(
 )
 SHOEBOX_M = np.array([6.0, 5.0, 3.0])
 MICROPHONE_M = np.array([2.0, 2.5, 1.4])
-WALL_REFLECTION = 0.7  # of the amplitude
+WALL_REFLECTION = 0.7  # share of the amplitude
 SHOEBOX_T60_S = 0.35
-CRITICAL_DISTANCE_M = 1.0  # there, the direct sound is as strong as the tail
-TAIL_S = 0.01  # by then, most reflections of first order are in
+CRITICAL_DISTANCE_M = 1.0  # at this distance, the direct sound is as strong as the tail
+TAIL_S = 0.01  # most first-order reflections have arrived by then
 
 # Typical shapes, (Hz, dB): no particular product was measured.
 MICROPHONES = {
@@ -86,7 +85,7 @@ MICROPHONE_TAPS = 511
 
 
 def additive_tone(audio: Audio, rng: np.random.Generator) -> Audio:
-    """A sine of 5 to 7 kHz, 40 to 50 dB under the recording (RMS)."""
+    """Add a sine of 5 to 7 kHz, 40 to 50 dB below the recording (RMS)."""
     frequency_hz = int(rng.integers(TONE_HZ[0], TONE_HZ[1], endpoint=True))
     amplitude = np.sqrt(2) * rms(audio.samples) * 10 ** (-rng.choice(TONE_SNR_DB) / 20)
     time_s = np.arange(len(audio.samples)) / SAMPLE_RATE
@@ -94,49 +93,49 @@ def additive_tone(audio: Audio, rng: np.random.Generator) -> Audio:
 
 
 def append_zeros(audio: Audio, rng: np.random.Generator) -> Audio:
-    """100, 500 or 1000 zeros after the recording."""
+    """Append 100, 500 or 1000 zeros to the recording."""
     return Audio(np.pad(audio.samples, (0, rng.choice(N_EDGE_SAMPLES))))
 
 
 def prepend_zeros(audio: Audio, rng: np.random.Generator) -> Audio:
-    """100, 500 or 1000 zeros before the recording."""
+    """Prepend 100, 500 or 1000 zeros to the recording."""
     return Audio(np.pad(audio.samples, (rng.choice(N_EDGE_SAMPLES), 0)))
 
 
 def crop_beginning(audio: Audio, rng: np.random.Generator) -> Audio:
-    """Without the first 100, 500 or 1000 samples."""
+    """Remove the first 100, 500 or 1000 samples."""
     return Audio(audio.samples[rng.choice(N_EDGE_SAMPLES) :])
 
 
 def crop_end(audio: Audio, rng: np.random.Generator) -> Audio:
-    """Without the last 100, 500 or 1000 samples."""
+    """Remove the last 100, 500 or 1000 samples."""
     return Audio(audio.samples[: -rng.choice(N_EDGE_SAMPLES)])
 
 
 def clipping(audio: Audio, rng: np.random.Generator) -> Audio:
-    """The loudest 0.1, 0.2 or 0.3 % of the samples at the level of the next loudest."""
+    """Clip the loudest 0.1, 0.2 or 0.3 % of the samples to the level of the next loudest."""
     n_clipped = int(rng.choice(CLIPPED_SHARE) * len(audio.samples))
     highest = np.partition(np.abs(audio.samples), -n_clipped - 1)[-n_clipped - 1]
     return Audio(np.clip(audio.samples, -highest, highest))
 
 
 def gain(audio: Audio, rng: np.random.Generator) -> Audio:
-    """1 or 2 dB louder or softer; what exceeds full scale is cut, as in a file."""
+    """Make the recording 1 or 2 dB louder or softer; clip at full scale, as in a file."""
     return _as_in_a_file(audio.samples * 10 ** (rng.choice(GAIN_DB) / 20))
 
 
 def high_pass(audio: Audio, rng: np.random.Generator) -> Audio:
-    """Butterworth high-pass of first order at 50, 100 or 150 Hz."""
+    """Apply a first-order Butterworth high-pass at 50, 100 or 150 Hz."""
     return _butterworth(audio, int(rng.choice(HIGH_PASS_HZ)), "highpass")
 
 
 def low_pass(audio: Audio, rng: np.random.Generator) -> Audio:
-    """Butterworth low-pass of first order at 6.5, 7 or 7.5 kHz."""
+    """Apply a first-order Butterworth low-pass at 6.5, 7 or 7.5 kHz."""
     return _butterworth(audio, int(rng.choice(LOW_PASS_HZ)), "lowpass")
 
 
 def white_noise(audio: Audio, rng: np.random.Generator) -> Audio:
-    """Gaussian white noise at 35, 40 or 45 dB SNR (RMS)."""
+    """Add Gaussian white noise at 35, 40 or 45 dB SNR (RMS)."""
     level = rms(audio.samples) * 10 ** (-rng.choice(WHITE_NOISE_SNR_DB) / 20)
     return _as_in_a_file(audio.samples + level * rng.standard_normal(len(audio.samples)))
 
@@ -159,19 +158,26 @@ SMALL_CHANGES: dict[str, Perturbation] = {
 
 
 def downward_tilt(audio: Audio, rng: np.random.Generator) -> Audio:
-    """Amplitudes fall linearly over frequency, to 0 at 8 kHz (-6 dB at 4 kHz); level kept."""
+    """Tilt the spectrum downward and keep the level.
+
+    Amplitudes fall linearly over frequency, to 0 at 8 kHz (-6 dB at 4 kHz).
+    """
     return _through(audio, scipy.signal.firwin2(TILT_TAPS, (0, 1), (1, 0)))
 
 
 def upward_tilt(audio: Audio, rng: np.random.Generator) -> Audio:
-    """Amplitudes rise linearly over frequency, from 0 at 0 Hz (6 dB an octave); level kept."""
+    """Tilt the spectrum upward and keep the level.
+
+    Amplitudes rise linearly over frequency, from 0 at 0 Hz (6 dB per octave).
+    """
     return _through(audio, scipy.signal.firwin2(TILT_TAPS, (0, 1), (0, 1)))
 
 
 def phone(audio: Audio, rng: np.random.Generator) -> Audio:
-    """A poor telephone: compressor, AMR-NB at 7.4 kbit/s and 8 kHz, hiss of the line; level kept.
+    """Simulate a poor telephone line and keep the level.
 
-    The hiss is pink noise with a peak 25 dB under that of the voice, high-passed at 3 kHz.
+    The chain: a compressor, AMR-NB at 7.4 kbit/s and 8 kHz, and line hiss. The hiss is pink noise,
+    high-passed at 3 kHz. Its peak is 25 dB below the peak of the voice.
     """
     narrow = soxr.resample(audio.samples, SAMPLE_RATE, PHONE_RATE_HZ)
     coded = _amr_nb(_compressed(narrow / _peak(narrow)))
@@ -183,27 +189,33 @@ def phone(audio: Audio, rng: np.random.Generator) -> Audio:
 
 
 def microphone(audio: Audio, rng: np.random.Generator) -> Audio:
-    """As a phone, a laptop or a boundary microphone would record it; level kept."""
+    """Simulate the microphone of a phone or laptop, or a boundary microphone; keep the level."""
     return _through(audio, microphone_response(str(rng.choice(list(MICROPHONES)))))
 
 
 def reference_room(audio: Audio, rng: np.random.Generator) -> Audio:
-    """As in a recording booth (T60 0.1 s); level kept."""
+    """Simulate a recording booth (T60 0.1 s) and keep the level."""
     return _in_room(audio, room_response(*BOOTH))
 
 
 def room(audio: Audio, rng: np.random.Generator) -> Audio:
-    """As in a meeting room, an office or a lecture hall (T60 0.25, 0.45, 0.8 s); level kept."""
+    """Simulate a meeting room, an office or a lecture hall, and keep the level.
+
+    Their T60 is 0.25, 0.45 and 0.8 s.
+    """
     return _in_room(audio, room_response(*ROOMS[str(rng.choice(list(ROOMS)))]))
 
 
 def reference_position(audio: Audio, rng: np.random.Generator) -> Audio:
-    """As from 1 m in front of the microphone; level kept."""
+    """Simulate a talker 1 m in front of the microphone and keep the level."""
     return _in_room(audio, position_response(*REFERENCE_POSITION))
 
 
 def position(audio: Audio, rng: np.random.Generator) -> Audio:
-    """As from 1, 2 or 3 m, in front or 30 degrees to either side; level kept."""
+    """Simulate a talker at another position and keep the level.
+
+    The talker is 1, 2 or 3 m away, in front or 30 degrees to either side.
+    """
     return _in_room(audio, position_response(*POSITIONS[rng.integers(len(POSITIONS))]))
 
 
@@ -212,9 +224,9 @@ def position(audio: Audio, rng: np.random.Generator) -> Audio:
 
 @cache
 def microphone_response(kind: str) -> Floats:
-    """FIR [511] of a kind of `MICROPHONES`."""
+    """Return the FIR filter [511] of a kind in `MICROPHONES`."""
     hz, db = np.array(MICROPHONES[kind], dtype=np.float64).T
-    # Between the points, levels are linear in dB over frequency.
+    # Interpolate linearly between the points: dB over Hz.
     grid_hz = np.linspace(0, SAMPLE_RATE / 2, 257)
     response = scipy.signal.firwin2(
         MICROPHONE_TAPS, grid_hz, 10 ** (np.interp(grid_hz, hz, db) / 20), fs=SAMPLE_RATE
@@ -224,7 +236,10 @@ def microphone_response(kind: str) -> Floats:
 
 @cache
 def room_response(t60_s: float, direct_to_reverberant_db: float) -> Floats:
-    """Direct sound of 1 and a decaying tail that is 60 dB weaker after `t60_s`."""
+    """Return an impulse response [n] at 16 kHz: direct sound and decaying tail.
+
+    The direct sound has amplitude 1. The tail decays by 60 dB in `t60_s` seconds.
+    """
     tail = _tail(t60_s, DIRECT_S, seed=round(1000 * t60_s))
     tail *= 10 ** (-direct_to_reverberant_db / 20)
     tail[0] = 1.0
@@ -233,9 +248,10 @@ def room_response(t60_s: float, direct_to_reverberant_db: float) -> Floats:
 
 @cache
 def position_response(distance_m: float, angle_degrees: float) -> Floats:
-    """Direct sound, first reflections and tail for a talker in a room of 6 x 5 x 3 m.
+    """Return an impulse response [n] at 16 kHz for a talker in a room of 6 x 5 x 3 m.
 
-    Amplitudes are 1 at 1 m; the response begins when the direct sound arrives.
+    It has the direct sound, the first-order reflections and a tail. Amplitudes are 1 at a distance
+    of 1 m. The response begins with the arrival of the direct sound.
     """
     angle = np.deg2rad(angle_degrees)
     talker_m = MICROPHONE_M + distance_m * np.array([np.cos(angle), np.sin(angle), 0.0])
@@ -253,7 +269,7 @@ def position_response(distance_m: float, angle_degrees: float) -> Floats:
 
 
 def _tail(t60_s: float, start_s: float, seed: int) -> Floats:
-    """Noise that decays by 60 dB in `t60_s`, silent before `start_s`, of unit energy."""
+    """Return noise of unit energy: silent before `start_s`, decaying by 60 dB in `t60_s`."""
     time_s = np.arange(round(1.2 * t60_s * SAMPLE_RATE)) / SAMPLE_RATE
     noise = np.random.default_rng(seed).standard_normal(len(time_s))
     tail = noise * 10 ** (-3 * time_s / t60_s) * (time_s >= start_s)
@@ -264,12 +280,12 @@ def _tail(t60_s: float, start_s: float, seed: int) -> Floats:
 
 
 def rms(samples: Floats) -> float:
-    """Root mean square, never 0."""
+    """Return the root mean square, at least 1e-10."""
     return max(float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))), 1e-10)
 
 
 def at_level_of(audio: Audio, samples: Floats) -> Audio:
-    """The samples at the level (RMS) of a recording, or less if they would exceed full scale."""
+    """Scale samples [n] to the level (RMS) of a recording, or lower to stay within full scale."""
     scaled = samples * (rms(audio.samples) / rms(samples))
     return Audio(scaled / max(1.0, float(np.abs(scaled).max())))
 
@@ -288,7 +304,7 @@ def _butterworth(audio: Audio, cutoff_hz: int, kind: str) -> Audio:
 
 
 def _through(audio: Audio, linear_phase: Floats) -> Audio:
-    """The recording through a symmetric FIR filter, without its delay."""
+    """Filter the recording with a symmetric FIR filter, without its delay."""
     return at_level_of(audio, scipy.signal.fftconvolve(audio.samples, linear_phase, mode="same"))
 
 
@@ -298,7 +314,7 @@ def _in_room(audio: Audio, response: Floats) -> Audio:
 
 
 def _pink_noise(n_samples: int, rng: np.random.Generator) -> Floats:
-    """Noise with a power of 1 / frequency and a peak of 1."""
+    """Return pink noise: power proportional to 1 / frequency, peak 1."""
     spectrum = scipy.fft.rfft(rng.standard_normal(n_samples))
     spectrum[1:] /= np.sqrt(np.arange(1, len(spectrum)))
     noise = scipy.fft.irfft(spectrum, n_samples)
@@ -312,7 +328,7 @@ def _frame(samples: NDArray[np.float32] | NDArray[np.int16], kind: str) -> av.Au
 
 
 def _compressed(samples: Floats) -> Floats:
-    """Samples at 8 kHz through FFmpeg's compressor, cut to -1 to 1."""
+    """Compress samples at 8 kHz with FFmpeg's compressor; clip to -1 to 1."""
     graph = Graph()
     source = graph.add_abuffer(
         format="flt", sample_rate=PHONE_RATE_HZ, layout="mono", time_base=Fraction(1, PHONE_RATE_HZ)
@@ -330,7 +346,7 @@ def _compressed(samples: Floats) -> Floats:
 
 
 def _amr_nb(samples: Floats) -> Floats:
-    """Samples at 8 kHz after OpenCORE's AMR-NB encoder and decoder, whose delay is 5 ms."""
+    """Encode and decode samples at 8 kHz with OpenCORE's AMR-NB codec. The delay is 5 ms."""
     integers = np.round(32767 * samples).astype(np.int16)
     integers = np.pad(integers, (0, -len(integers) % AMR_NB_FRAME))
     encoder = av.CodecContext.create("libopencore_amrnb", "w")

@@ -1,4 +1,4 @@
-"""The model card's pictures: confusion, calibration, risk against coverage, training history."""
+"""Plots of the model card: confusion, calibration, risk against coverage, training history."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,17 @@ def _figure(width: float = 5.0, height: float = 4.0) -> tuple[Figure, Axes]:
 
 
 def plot_confusion(table: NDArray[np.int64], labels: Sequence[str], path: Path) -> None:
-    """Save a confusion matrix [truth, answer] as shares of each row."""
+    """Plot a confusion matrix as percentages of each row.
+
+    Parameters
+    ----------
+    table : np.ndarray [shape=(n_labels, n_labels), dtype=int64]
+        Numbers of clips. Rows are the truth, columns the answers.
+    labels : sequence of str
+        Emotions in the order of the rows and columns.
+    path : Path
+        Image file to write.
+    """
     figure, axes = _figure(6, 5)
     seaborn.heatmap(
         100 * table / table.sum(axis=1, keepdims=True),
@@ -30,12 +40,14 @@ def plot_confusion(table: NDArray[np.int64], labels: Sequence[str], path: Path) 
 
 
 def plot_reliability(bins: Sequence[tuple[float, float]], path: Path) -> None:
-    """Save how often answers are right against how sure they were.
+    """Plot a reliability diagram: the share of right answers against their confidence.
 
     Parameters
     ----------
     bins : sequence of (mean confidence, share of right answers)
-        Of equal mass.
+        Bins with equal numbers of clips.
+    path : Path
+        Image file to write.
     """
     figure, axes = _figure()
     sure, right = np.array(bins).T
@@ -47,11 +59,13 @@ def plot_reliability(bins: Sequence[tuple[float, float]], path: Path) -> None:
 
 
 def plot_risk_coverage(curve: Sequence[tuple[float, float]], path: Path) -> None:
-    """Save the share of wrong answers among the surest ones.
+    """Plot the share of wrong answers among the most confident ones.
 
     Parameters
     ----------
     curve : sequence of (share of clips answered, share of wrong answers among them)
+    path : Path
+        Image file to write.
     """
     figure, axes = _figure()
     coverage, risk = np.array(curve).T
@@ -62,7 +76,7 @@ def plot_risk_coverage(curve: Sequence[tuple[float, float]], path: Path) -> None
 
 
 def plot_history(history: Sequence[dict[str, float]], path: Path) -> None:
-    """Save training loss, and where it was measured the validation UAR, by step."""
+    """Plot the training loss and the validation UAR, if measured, against the step."""
     figure, axes = _figure()
     steps = [row["step"] for row in history]
     axes.plot(steps, [row["training_loss"] for row in history], color=_BLUE)

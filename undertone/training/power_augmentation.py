@@ -1,7 +1,8 @@
-"""Power spectrograms as other voices, microphones and rooms would give them, whole batches at once.
+"""Augmentation of power spectrograms, in whole batches: other voices, microphones and rooms.
 
-What `training.augmentation` does to samples, done to spectrograms: a training from scratch hears
-each utterance some twenty times, changed each time, and has no time for Fourier transforms.
+It does to spectrograms the same as `training.augmentation` does to samples. Training from scratch
+uses each utterance about twenty times, each time augmented differently. Computing the Fourier
+transforms again each time would take too long.
 """
 
 import math
@@ -23,7 +24,16 @@ _ROOM_FRAMES = 32
 
 
 def power_spectrogram(samples: NDArray[np.float32]) -> Tensor:
-    """Power spectrogram [201, n // 160] of samples, as `cnn.Features.power` has it."""
+    """Compute the power spectrogram of samples at 16 kHz, as `cnn.Features.power` does.
+
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(n,), dtype=float32]
+
+    Returns
+    -------
+    Tensor [shape=(201, n // 160), dtype=float32]
+    """
     window = torch.hann_window(N_FFT)
     spectrum = torch.stft(
         torch.from_numpy(samples.copy()), N_FFT, HOP_LENGTH, window=window, return_complex=True
@@ -32,7 +42,19 @@ def power_spectrogram(samples: NDArray[np.float32]) -> Tensor:
 
 
 def cut(spectrograms: Sequence[Tensor], n_frames: int, rng: Generator) -> Tensor:
-    """A random stretch [batch, 201, n_frames] of each; what is shorter lies in silence."""
+    """Cut a random stretch from each spectrogram; place shorter ones in silence.
+
+    Parameters
+    ----------
+    spectrograms : sequence of Tensor [shape=(201, frames)]
+    n_frames : int
+        Length of each stretch, in frames of 10 ms.
+    rng : np.random.Generator
+
+    Returns
+    -------
+    Tensor [shape=(batch, 201, n_frames), dtype=float32]
+    """
     batch = torch.zeros(len(spectrograms), N_BINS, n_frames)
     for row, power in zip(batch, spectrograms, strict=True):
         spare = power.shape[1] - n_frames
@@ -45,11 +67,11 @@ def cut(spectrograms: Sequence[Tensor], n_frames: int, rng: Generator) -> Tensor
 
 
 def augment(power: Tensor, rng: Generator) -> Tensor:
-    """A changed copy [batch, 201, frames] of power spectrograms.
+    """Return an augmented copy [batch, 201, frames] of power spectrograms.
 
-    Half of the batch, drawn anew each time, changes its speed and pitch; half its microphone; half
-    gets noise; a quarter a room. Then stretches of time and bands of frequency are silenced (Park
-    et al., "SpecAugment", Interspeech 2019).
+    Each change is applied to a random part of the batch: speed and pitch to half of it, a room to a
+    quarter, a microphone to half, noise to half. The parts are drawn independently. Then stretches
+    of time and bands of frequency are silenced (Park et al., "SpecAugment", Interspeech 2019).
     """
     for change, share in ((_speed, 0.5), (_room, 0.25), (_microphone, 0.5), (_noise, 0.5)):
         rows = torch.from_numpy(np.flatnonzero(rng.random(len(power)) < share))
@@ -63,18 +85,18 @@ def _uniform(low: float, high: float, n: int, rng: Generator) -> Tensor:
 
 
 def _speed(power: Tensor, rng: Generator) -> Tensor:
-    """Speed by up to 14 % and, apart from it, pitch and formants by up to 12 %."""
+    """Change the speed by up to 14 %, and independently pitch and formants by up to 12 %."""
     n, n_bins, n_frames = power.shape
     faster, higher = _uniform(0.88, 1.14, n, rng), _uniform(0.89, 1.12, n, rng)
     time = torch.linspace(-1, 1, n_frames)[None, None, :] * faster[:, None, None]
-    # Frequency 0 is at -1, and stays there.
+    # Frequency 0 is at -1 and stays there.
     pitch = (torch.linspace(0, 2, n_bins)[None, :, None] / higher[:, None, None]) - 1
     grid = torch.stack([time.expand(n, n_bins, -1), pitch.expand(n, -1, n_frames)], dim=3)
     return functional.grid_sample(power[:, None], grid, align_corners=True)[:, 0]
 
 
 def _room(power: Tensor, rng: Generator) -> Tensor:
-    """Reverberation of 0.1 to 0.7 s: each frame's power dies away over the next ones."""
+    """Add reverberation of 0.1 to 0.7 s: the power of each frame decays over the next ones."""
     n = len(power)
     t60_s, level = _uniform(0.1, 0.7, n, rng), _uniform(0.05, 0.4, n, rng) ** 2
     later_s = torch.arange(_ROOM_FRAMES) * HOP_LENGTH / SAMPLE_RATE
@@ -86,7 +108,7 @@ def _room(power: Tensor, rng: Generator) -> Tensor:
 
 
 def _microphone(power: Tensor, rng: Generator) -> Tensor:
-    """Tilt, gentle bands; at times no treble or no bass."""
+    """Apply a spectral tilt and gentle bands; sometimes remove the treble or the bass."""
     n = len(power)
     hz = torch.linspace(0, SAMPLE_RATE / 2, N_BINS)
     tilt = _uniform(-2, 2, n, rng)[:, None] * torch.log2(torch.clamp(hz, min=60) / 1000)
@@ -100,13 +122,13 @@ def _microphone(power: Tensor, rng: Generator) -> Tensor:
 
 
 def _noise(power: Tensor, rng: Generator) -> Tensor:
-    """Steady noise, white to brown, 5 to 35 dB under the mean power."""
+    """Add steady noise, white to brown, 5 to 35 dB below the mean power."""
     n, n_bins, n_frames = power.shape
     colour = torch.linspace(1 / N_BINS, 1, N_BINS) ** -_uniform(0, 2, n, rng)[:, None]
     colour = colour / colour.mean(dim=1, keepdim=True)
     level = power.mean(dim=(1, 2)) * 10 ** (-_uniform(5, 35, n, rng) / 10)
-    # Bins of noise are complex Gaussian: their power is exponential, and at a random angle to
-    # what it is added to.
+    # Bins of noise are complex Gaussian. Their power has an exponential distribution, and their
+    # phase relative to the signal is random.
     chance = torch.from_numpy(rng.random((2, n, n_bins, n_frames), np.float32))
     noise = -torch.log1p(-chance[0]) * (colour * level[:, None])[:, :, None]
     together = 2 * torch.sqrt(power * noise) * torch.cos(2 * math.pi * chance[1])
@@ -114,7 +136,7 @@ def _noise(power: Tensor, rng: Generator) -> Tensor:
 
 
 def _silenced(power: Tensor, rng: Generator) -> Tensor:
-    """Without up to two bands of up to 25 bins and a stretch of up to 30 frames."""
+    """Silence two random bands of up to 25 bins and one stretch of up to 30 frames."""
     power = power.clone()
     n_frames = power.shape[2]
     for row in power:

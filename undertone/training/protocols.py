@@ -1,4 +1,4 @@
-"""Speaker-independent protocols: which speakers are tested in which fold, all others trained on."""
+"""Speaker-independent protocols: the test speakers of each fold. All others are trained on."""
 
 import json
 import re
@@ -20,14 +20,14 @@ _DIGITS = {"ravdess": 2, "crema_d": 4}
 
 
 class ProtocolError(UndertoneError):
-    """There is no such protocol, or the speakers at hand do not allow it."""
+    """There is no such protocol, or it cannot be used with the given speakers."""
 
     code = "protocol-unusable"
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Speakers of one test fold, and of the choices made for it; all others are trained on."""
+    """One fold: its test speakers and its calibration speakers. All others are trained on."""
 
     test_speakers: frozenset[str]
     calibration_speakers: frozenset[str] = frozenset()
@@ -35,12 +35,15 @@ class Fold:
 
 @dataclass(frozen=True)
 class Protocol:
-    """A named way to measure on one corpus.
+    """A named evaluation protocol for one corpus.
 
     Attributes
     ----------
+    name, corpus : str
+    folds : tuple of Fold
     common_emotions : bool
-        Clips of emotions that no training corpus has are left out instead of refused.
+        If true, clips with emotions unknown to all training corpora are left out. Otherwise they
+        are an error.
     """
 
     name: str
@@ -50,12 +53,12 @@ class Protocol:
 
 
 def load_protocol(name: str, path: Path = PROTOCOLS) -> Protocol:
-    """A protocol of the field, from a ``protocols.json``.
+    """Load a protocol of the field from a ``protocols.json``.
 
     Raises
     ------
     ProtocolError
-        The file or the protocol is not there.
+        The file cannot be read, or the protocol is not in it.
     """
     try:
         protocols: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -77,13 +80,21 @@ def load_protocol(name: str, path: Path = PROTOCOLS) -> Protocol:
 def leave_out(
     corpus: str, speakers: Iterable[str], others: Iterable[str], seed: int = 0
 ) -> Protocol:
-    """One corpus tested, all others trained on but a tenth of their speakers, for the choices.
+    """Build a protocol with one corpus left out: test on it, train on all others.
+
+    A tenth of the other corpora's speakers is not trained on, but used for calibration.
 
     Parameters
     ----------
-    speakers, others : iterable of str
-        Of the corpus; of the others, ``<corpus>-<id>``: of each, a tenth is drawn if it has at
-        least five.
+    corpus : str
+        The corpus to test on.
+    speakers : iterable of str
+        Speakers of that corpus.
+    others : iterable of str
+        Speakers of the other corpora, ``<corpus>-<id>``. A tenth of each corpus with at least five
+        speakers is drawn for calibration.
+    seed : int
+        Seed of the draw.
 
     Raises
     ------
@@ -106,12 +117,15 @@ def leave_out(
 
 
 def given_split(corpus: str, speakers: Sequence[str], splits: Sequence[str]) -> Protocol:
-    """The speakers whose clips a table marks ``test`` are tested, all others trained on.
+    """Build a protocol from the split in a corpus table: test on speakers marked ``test``.
 
     Parameters
     ----------
-    speakers, splits : sequence of str
-        Of each clip of the corpus; ``"train"``, ``"test"`` or empty.
+    corpus : str
+    speakers : sequence of str
+        Speaker of each clip of the corpus.
+    splits : sequence of str
+        ``"train"``, ``"test"`` or empty, for each clip.
 
     Raises
     ------
@@ -133,12 +147,21 @@ def given_split(corpus: str, speakers: Sequence[str], splits: Sequence[str]) -> 
 
 
 def k_fold(corpus: str, speakers: Iterable[str], n_folds: int, seed: int = 0) -> Protocol:
-    """Speakers drawn into `n_folds` groups of (nearly) equal number, each tested once.
+    """Draw the speakers into `n_folds` groups of (nearly) equal size, each tested once.
+
+    Parameters
+    ----------
+    corpus : str
+    speakers : iterable of str
+    n_folds : int
+        At least 2.
+    seed : int
+        Seed of the draw.
 
     Raises
     ------
     ProtocolError
-        There are fewer speakers than folds.
+        There are fewer speakers than folds, or fewer than two folds.
     """
     everybody = sorted(set(speakers))
     if not 2 <= n_folds <= len(everybody):
@@ -152,19 +175,21 @@ def k_fold(corpus: str, speakers: Iterable[str], n_folds: int, seed: int = 0) ->
 
 
 def protocols_for(names: Sequence[str] | None, utterances: Utterances) -> list[Protocol]:
-    """The protocols with some names, for the speakers that are there.
+    """Build the named protocols for the speakers in `utterances`.
 
     Parameters
     ----------
     names : sequence of str, optional
-        Of ``protocols.json``; ``leave-one-corpus-out``; ``kfold-N`` for N folds by speaker of the
-        first corpus; ``split`` for what the table of the first corpus says. If none, RAVDESS's
-        usual one, or five folds by speaker of the first corpus.
+        Each is a name in ``protocols.json``; ``leave-one-corpus-out``; ``kfold-N`` for N folds by
+        speaker of the first corpus; or ``split`` for the split in the table of the first corpus.
+        Default: ``ravdess-emobox`` if RAVDESS is there, otherwise five folds by speaker of the
+        first corpus.
+    utterances : Utterances
 
     Raises
     ------
     ProtocolError
-        There is no such protocol, or the speakers do not allow it.
+        There is no such protocol, or it cannot be used with these speakers.
     """
     own = utterances.subset(utterances.corpora == utterances.corpora[0])
     corpus = own.clips[0].corpus
@@ -177,7 +202,7 @@ def protocols_for(names: Sequence[str] | None, utterances: Utterances) -> list[P
             splits = [clip.split for clip in own.clips]
             found.append(given_split(corpus, [clip.speaker for clip in own.clips], splits))
         elif name == "leave-one-corpus-out":
-            # Song has the same voices as speech, so it leaves with it.
+            # Speech and song of RAVDESS have the same speakers, so they are left out together.
             for left_out in sorted(set(map(str, utterances.corpora)) - {"ravdess_song"}):
                 mine = utterances.speakers[utterances.corpora == left_out]
                 found.append(leave_out(left_out, mine, utterances.speakers))

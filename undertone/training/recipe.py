@@ -1,4 +1,4 @@
-"""What each family of models offers to the trainer: a recipe to fit, and what was fitted."""
+"""Interface of a model family to the trainer: a recipe and the fitted model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,41 +16,41 @@ History = list[dict[str, float]]
 
 
 class Fitted(Protocol):
-    """A model of some family, trained and not yet calibrated."""
+    """A trained model of some family, not yet calibrated."""
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Emotions in the order of the columns, sorted."""
+        """Sorted emotions, in the order of the columns."""
         ...
 
     @property
     def history(self) -> History:
-        """What was seen while training, a row for each look (``step``, ``training_loss``, ...).
+        """Training history, one row per measurement (``step``, ``training_loss``, ...).
 
-        Empty for what is fitted at once.
+        Empty for models fitted in one go.
         """
         ...
 
     def answers(self, utterances: Sequence[Audio] | Utterances) -> Answers:
-        """What it says of utterances cut to their spoken part."""
+        """Return the answers to utterances already cut to their spoken part."""
         ...
 
     def save(self, folder: Path) -> tuple[str, ...]:
-        """Write the weights into `folder`; names of the files."""
+        """Write the weights into `folder` and return the names of the files."""
         ...
 
 
 class Recipe(Protocol):
-    """How models of a family are trained; same seed, same model.
+    """Training recipe of a model family. The same seed gives the same model.
 
     Attributes
     ----------
     family : str
-        As in ``model.json``.
+        Name of the family, as in ``model.json``.
     extractor : dict
-        Id and settings of what turns audio into the classifier's input, for ``model.json``.
+        Id and settings of the feature extractor, for ``model.json``.
     fingerprint : str
-        Differs whenever the same utterances would give another model.
+        Changes whenever the same utterances would give another model.
     """
 
     family: str
@@ -58,9 +58,9 @@ class Recipe(Protocol):
     extractor: dict[str, Any]
 
     def prepare(self, utterances: Utterances) -> None:
-        """Compute once what all trainings on parts of `utterances` share."""
+        """Precompute everything shared by trainings on parts of `utterances`."""
         ...
 
     def fit(self, training: Utterances) -> Fitted:
-        """Train on all of `training`. Long trainings keep their state and go on where they were."""
+        """Train on all of `training`. Long trainings save their state and resume from it."""
         ...
