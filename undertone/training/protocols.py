@@ -92,7 +92,7 @@ def leave_out(
         Speakers of that corpus.
     others : iterable of str
         Speakers of the other corpora, ``<corpus>-<id>``. A tenth of each corpus with at least five
-        speakers is drawn for calibration.
+        speakers is drawn for calibration. Names in `speakers` are ignored here.
     seed : int
         Seed of the draw.
 

@@ -1,10 +1,10 @@
-"""Checks of whether the answer stays when the recording changes, and is as good for everybody.
+"""Robustness and fairness checks: stable answers under perturbations, equal quality for all groups.
 
 The checks and limits are those of audEERING's ser-tests (second revision) for categories of
-emotion. On CREMA-D ser-tests makes the 30 of the first table. Counted from its published results,
-its model with the highest UAR there (WavLM, trained on MSP-Podcast; four emotions, .64) passes 16
-of them, and 3 of the 12 under noise; a model with a UAR of .45 (CNN14) passes 27. So the count
-says little without the UAR.
+emotion. On CREMA-D, ser-tests makes the 30 checks of the first table. By its published results,
+the model with the highest UAR there (WavLM, trained on MSP-Podcast; four emotions, .64) passes 16
+of them, and 3 of the 12 under noise. A model with a UAR of .45 (CNN14) passes 27. So the count
+means little without the UAR.
 
 ==============  =========================================================  ======  ================
 group           checked                                                    checks  holds when
@@ -21,7 +21,7 @@ spectral tilt   downward, upward                                                
                                                                                    and > .80 stay
 ==============  =========================================================  ======  ================
 
-The others, which ser-tests makes on other corpora and which therefore are not among the 30:
+The other checks. They are not among the 30, as ser-tests makes them on other corpora:
 
 ==============  =========================================================  ======  ================
 recording       microphone (against the clip as it is), position and            3  > .80 stay
@@ -31,13 +31,13 @@ sex             largest difference from all clips: of the UAR, of the           
 pitch           the same for low, medium and high voices                        2  < .075, < .225
 ==============  =========================================================  ======  ================
 
-*Stay* is the share of clips whose most probable label is the same as before. As in ser-tests,
-values are rounded to two decimals (fairness: three) and must be truly above or under the limit.
+*Stay* is the share of clips with an unchanged most probable label. As in ser-tests, values are
+rounded to two decimals (fairness: three) and must be strictly above or below the limit.
 
-What differs from ser-tests: music and coughs are synthesised, and environment and sneezes come
-from ESC-10 (`training.noises`); impulse responses are synthesised (`training.perturbations`); each
+Differences from ser-tests: music and coughs are synthesised, and environment and sneezes come
+from ESC-10 (`training.noises`). Impulse responses are synthesised (`training.perturbations`). Each
 fairness figure is the worst of its groups, and clips are not balanced between them. The limits of
-fairness were simulated for 1000 clips in a group; with fewer, chance alone exceeds them.
+fairness were simulated for 1000 clips in a group. With fewer clips, chance alone exceeds them.
 """
 
 import zlib
@@ -63,8 +63,8 @@ PUBLISHED_GROUPS = ("correctness", "noise", "phone", "small changes", "spectral 
 MIN_CORRECTNESS = 0.5
 MAX_UAR_GAP = 0.075
 MAX_RECALL_GAP_SEX, MAX_RECALL_GAP_PITCH = 0.175, 0.225
-# Voices are low up to 145 Hz and high above 190 Hz; clips whose mean F0 is out of range are left
-# out, as their F0 is probably wrong.
+# Voices are low up to 145 Hz and high above 190 Hz. Clips with a mean F0 out of range are left out,
+# as their F0 is probably wrong.
 PITCH_EDGES_HZ = (145.0, 190.0)
 PITCH_RANGE_HZ = (50.0, 350.0)
 BLOCK_CLIPS = 64  # changed recordings held in memory at a time
@@ -78,12 +78,12 @@ class Check:
     ----------
     name, group : str
     value : float
-        NaN when it could not be measured; then it is not passed.
+        NaN if it could not be measured. The check then fails.
     limit : float
     is_upper : bool
-        Whether the value must be under the limit; otherwise, above.
+        True if the value must be below the limit; false if above.
     decimals : int
-        To which the value is rounded before.
+        The value is rounded to as many decimals before the comparison.
     """
 
     name: str
@@ -95,13 +95,13 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """Whether it holds."""
+        """True if the rounded value is strictly on the right side of the limit."""
         rounded = round(self.value, self.decimals)
         return rounded < self.limit if self.is_upper else rounded > self.limit
 
 
 class _Condition(NamedTuple):
-    """A change, what its answers are compared with (nothing: the clips as they are), limits."""
+    """A perturbation, its limits and its reference (none: the unchanged clips)."""
 
     group: str
     name: str
@@ -123,31 +123,34 @@ def checks(
     seed: int = 0,
     progress: Callable[[str], object] = lambda name: None,
 ) -> list[Check]:
-    """All checks of a model, in the order of the tables above.
+    """Run all checks of a model, in the order of the tables above.
 
     Parameters
     ----------
     answer : callable
-        Recordings, as long as they are, to log-probabilities or probabilities [n, n_labels].
+        Maps recordings of any length to log-probabilities or probabilities [n, n_labels].
     labels : sequence of str
-        What its columns mean.
+        Emotions in the order of the columns.
     recordings : sequence of Audio
-        Of speakers the model was not trained on, each at least 0.3 s; answered 25 times.
-    emotions, sexes : sequence of str
-        Of each: the truth; ``"female"``, ``"male"`` or empty.
+        Recordings of speakers not in the training data, each at least 0.3 s long. Each is answered
+        25 times.
+    emotions : sequence of str
+        True emotion of each recording.
+    sexes : sequence of str
+        ``"female"``, ``"male"`` or empty, for each recording.
     noises : Noises
     speakers : sequence of str, optional
-        Of each. If given, a voice's pitch is the mean over the speaker's clips, as in ser-tests;
-        otherwise that of the clip alone, which also tells how excited it is.
+        Speaker of each recording. If given, a voice's pitch is the mean over the speaker's clips,
+        as in ser-tests. Otherwise it is the pitch of the clip alone, which also depends on arousal.
     seed : int
-        Every clip of every check is changed by a random generator of its own.
+        Seed. Each clip in each check gets a separate random generator.
     progress : callable
-        Told the name of each condition before its answers are asked for.
+        Called with the name of each condition before it is measured.
 
     Returns
     -------
     list of Check
-        37: the 30 that `published` gives, and 7 more.
+        37 checks: the 30 returned by `published`, and 7 more.
     """
     truth, names = np.asarray(emotions), np.asarray(labels)
 
@@ -194,12 +197,12 @@ def checks(
 
 
 def published(found: Sequence[Check]) -> list[Check]:
-    """The 30 checks that ser-tests publishes for CREMA-D."""
+    """Return the 30 checks published by ser-tests for CREMA-D."""
     return [check for check in found if check.group in PUBLISHED_GROUPS]
 
 
 def count_passed(found: Sequence[Check]) -> int:
-    """How many of some checks hold.
+    """Count the passed checks.
 
     Examples
     --------
@@ -211,7 +214,7 @@ def count_passed(found: Sequence[Check]) -> int:
 
 
 def table(found: Sequence[Check]) -> str:
-    """The checks as a Markdown table, with how many of them hold."""
+    """Format the checks as a Markdown table, followed by the number of passed checks."""
     rows = ["| group | check | value | limit | holds |", "|---|---|--:|--:|---|"]
     for check in found:
         value = "not measured" if np.isnan(check.value) else f"{check.value:.{check.decimals}f}"
@@ -226,7 +229,10 @@ def table(found: Sequence[Check]) -> str:
 
 
 def pitch_groups(recordings: Sequence[Audio], speakers: Sequence[str] | None = None) -> Strings:
-    """Whether each voice is ``"low"``, ``"medium"`` or ``"high"``; empty where not known."""
+    """Classify voices [n] as ``"low"``, ``"medium"`` or ``"high"``; empty if unknown.
+
+    With `speakers`, the pitch is averaged over the clips of each speaker.
+    """
     f0_hz = np.array([mean_f0_hz(audio) for audio in recordings])
     f0_hz[(f0_hz < PITCH_RANGE_HZ[0]) | (f0_hz > PITCH_RANGE_HZ[1])] = np.nan
     known = ~np.isnan(f0_hz)
@@ -239,17 +245,29 @@ def pitch_groups(recordings: Sequence[Audio], speakers: Sequence[str] | None = N
 
 
 def mean_f0_hz(audio: Audio) -> float:
-    """Mean fundamental frequency over voiced frames; NaN if there are none."""
+    """Return the mean fundamental frequency of voiced frames in Hz; NaN if there are none."""
     f0_hz = track_pitch(audio.samples)
     f0_hz = f0_hz[steady(f0_hz)]
     return float(f0_hz.mean()) if len(f0_hz) else float("nan")
 
 
 def gaps(truth: Strings, answers: Strings, groups: Strings) -> tuple[float, float]:
-    """Largest difference of a group from all clips: of the UAR, and of the recall of an emotion.
+    """Return the largest differences between a group and all clips, in UAR and in recall.
 
-    Clips without a group are left out, and of a group the emotions that do not occur in it. Both
-    are NaN when there are fewer than two groups.
+    Clips without a group are left out. Emotions missing from a group are left out for this group.
+
+    Parameters
+    ----------
+    truth, answers : np.ndarray [shape=(n,), dtype=str]
+        True and recognised emotion of each clip.
+    groups : np.ndarray [shape=(n,), dtype=str]
+        Group of each clip, or empty.
+
+    Returns
+    -------
+    uar_gap, recall_gap : float
+        Largest difference of the UAR, and of the recall of a single emotion. Both are NaN if there
+        are fewer than two groups.
     """
     grouped = groups != ""
     truth, answers, groups = truth[grouped], answers[grouped], groups[grouped]
@@ -268,7 +286,7 @@ def gaps(truth: Strings, answers: Strings, groups: Strings) -> tuple[float, floa
 
 
 def _conditions(noises: Noises) -> list[_Condition]:
-    """All changes whose answers are compared."""
+    """Return all perturbations with their groups, names, limits and references."""
     small_changes = perturbations.SMALL_CHANGES.items()
     return [
         *(
@@ -291,12 +309,12 @@ def _conditions(noises: Noises) -> list[_Condition]:
 
 
 def _generator(seed: int, condition: str, index: int) -> np.random.Generator:
-    """The same for the same clip of the same check, whatever else is measured."""
+    """Return a generator for one clip of one check, independent of all other checks."""
     return np.random.default_rng([seed, zlib.crc32(condition.encode()), index])
 
 
 def _mean_precision(truth: Strings, answers: Strings) -> float:
-    """Precision of each emotion that occurs, averaged; 0 for one that is never answered."""
+    """Average the precision over the emotions in `truth`; 0 for an emotion never answered."""
     return float(
         precision_score(truth, answers, labels=np.unique(truth), average="macro", zero_division=0)
     )

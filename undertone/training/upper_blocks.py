@@ -1,4 +1,4 @@
-"""The encoder's upper blocks while they are fine-tuned: the network, and what a step hears."""
+"""Fine-tuning of the encoder's upper blocks: the network and the input of a training step."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,23 +22,25 @@ Floats32 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class EncoderSettings:
-    """What was tried on CREMA-D's validation actors and the first fold of ravdess-emobox.
+    """Settings of the fine-tuning.
+
+    They were tried on CREMA-D's validation actors and on the first fold of ravdess-emobox.
 
     Attributes
     ----------
     schedule : Schedule
     n_copies : int
-        Changed copies of each utterance; a step draws one of them.
+        Number of augmented copies of each utterance. A step draws one of them.
     duration_s : float
-        Their length.
+        Length of the copies in seconds.
     n_frames : int
-        Frames of 20 ms that a step hears of them.
+        Number of 20 ms frames of a copy used in one step.
     strength : float
-        Inverse of the L2 penalty of the linear head that fine-tuning begins with.
+        Inverse of the L2 penalty of the initial linear head.
     rate, head_rate : float
         Peak learning rate of the uppermost block, and of the head.
     rate_decay : float
-        What the rate is multiplied with for the block under it.
+        Factor of the learning rate from each block to the one below it.
     dropout, weight_decay : float
     """
 
@@ -57,12 +59,14 @@ class EncoderSettings:
 class TunedBranch(nn.Module):
     """Upper blocks and a linear head on their standardised features, trained together.
 
+    It maps hidden states to scores.
+
     Parameters
     ----------
     branch : Branch
     labels : tuple of str
-    features : array [..., N_FEATURES]
-        Of the training utterances, for the mean and scale.
+    features : np.ndarray [shape=(..., N_FEATURES), dtype=float32]
+        Features of the training utterances. Mean and scale are computed from them.
     dropout : float
     """
 
@@ -80,25 +84,34 @@ class TunedBranch(nn.Module):
         self.head = nn.Linear(N_FEATURES, len(labels))
 
     def begin_with(self, head: LinearHead) -> None:
-        """Take over a head that was fitted to the features as they are."""
+        """Initialise the head from one fitted to unstandardised features."""
         mean, scale = self.mean.numpy(), self.scale.numpy()
         with torch.no_grad():
             self.head.weight.copy_(torch.from_numpy(head.weights.T * scale))
             self.head.bias.copy_(torch.from_numpy(head.bias + mean @ head.weights))
 
     def forward(self, states: Tensor) -> Tensor:
-        """Hidden states [batch, frames, 512] to scores [batch, n_labels]."""
+        """Map hidden states [batch, frames, 512] to scores [batch, n_labels]."""
         features = (self.branch(states) - self.mean) / self.scale
         scores: Tensor = self.head(self.dropout(features))
         return scores
 
     def head_as_is(self) -> nn.Module:
-        """The head on features that are not standardised."""
+        """Return the equivalent head for unstandardised features."""
         return unstandardised(self.head, self.mean.numpy(), self.scale.numpy())
 
 
 class EncoderTrainee:
-    """What `network_training` needs of the encoder family."""
+    """Fine-tuning of the encoder family; see `network_training.Trainee`.
+
+    Parameters
+    ----------
+    network : TunedBranch
+    frozen : FrozenStates
+        Precomputed hidden states of augmented copies of the utterances.
+    training : Utterances
+    settings : EncoderSettings
+    """
 
     def __init__(
         self,
@@ -112,7 +125,10 @@ class EncoderTrainee:
         self._settings = settings
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Lower blocks learn more slowly; the head, biases and norms do not decay."""
+        """Return the parameter groups for AdamW.
+
+        Lower blocks learn more slowly. The head, biases and norms have no weight decay.
+        """
         settings = self._settings
         groups: list[dict[str, Any]] = [
             {
@@ -129,14 +145,14 @@ class EncoderTrainee:
         return groups
 
     def scores(self, rows: Rows, rng: np.random.Generator) -> Tensor:
-        """Scores [batch, n_labels] of one changed copy of each."""
+        """Return scores [len(rows), n_labels] of one augmented copy of each utterance."""
         copies = rng.integers(len(self._states), size=len(rows))
         states = torch.from_numpy(self._states[copies, self._rows[rows]]).float()
         start = int(rng.integers(states.shape[1] - self._settings.n_frames + 1))
         return self.network(hide(states[:, start : start + self._settings.n_frames], rng))
 
     def ask(self, network: nn.Module, rows: Rows) -> Floats:
-        """Log-probabilities [len(rows), n_labels] of first copies by the fine-tuned blocks."""
+        """Return log-probabilities [len(rows), n_labels] of the first copies of utterances."""
         answers = []
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
             for part in np.array_split(rows, -(-len(rows) // 32)):
@@ -146,9 +162,10 @@ class EncoderTrainee:
 
 
 def hide(states: Tensor, rng: np.random.Generator) -> Tensor:
-    """States [batch, frames, 512] with some moments made silent, at random and in place.
+    """Mask a stretch of frames in about half of the states [batch, frames, 512], in place.
 
-    Park et al., "SpecAugment", Interspeech 2019, on hidden states.
+    Masked frames are set to the mean over time. This is SpecAugment (Park et al., Interspeech
+    2019) on hidden states.
     """
     n_frames = states.shape[1]
     for one in states:

@@ -1,8 +1,8 @@
-"""The field's three usual recipes, made again for comparison only; nothing here is shipped.
+"""Three common recipes of the field, reimplemented for comparison only; none is shipped.
 
-They average what librosa measures at its defaults over a whole clip at 22,050 Hz, and are mostly
-reported with clips split at random, so that every tested speaker was trained on. `compare_splits`
-measures a recipe both ways.
+They average librosa features, at default settings, over a whole clip at 22,050 Hz. Results are
+mostly reported for random splits of clips, with every test speaker also in the training data.
+`compare_splits` evaluates a recipe with both kinds of split.
 
 ``mfcc-forest``
     Means of 40 MFCC; a random forest of 100 trees.
@@ -44,12 +44,12 @@ SAMPLE_RATE = 22_050
 
 
 def mfcc_means(samples: Samples) -> Floats:
-    """Means [40] of MFCC."""
+    """Return the means [40] of 40 MFCC of samples [n] at 22,050 Hz."""
     return np.asarray(librosa.feature.mfcc(y=samples, n_mfcc=40).mean(axis=1))
 
 
 def statistics(samples: Samples) -> Floats:
-    """The 61 statistics of ``statistics-forest``."""
+    """Return the 61 statistics of ``statistics-forest`` of samples [n] at 22,050 Hz."""
     magnitude = np.abs(librosa.stft(samples))
     chroma = librosa.feature.chroma_stft(S=magnitude**2)
     with_spread = [
@@ -74,7 +74,10 @@ def statistics(samples: Samples) -> Floats:
 
 
 def librosa180(samples: Samples) -> Floats:
-    """Means [180] of 40 MFCC, 12 chroma (of magnitudes, as usual) and 128 mel bands."""
+    """Return means [180] of samples [n] at 22,050 Hz for ``librosa180-cnn``.
+
+    They are the means of 40 MFCC, 12 chroma (from magnitudes, as usual) and 128 mel bands.
+    """
     magnitude = np.abs(librosa.stft(samples))
     return np.concatenate(
         [
@@ -86,10 +89,10 @@ def librosa180(samples: Samples) -> Floats:
 
 
 class ConvolutionalClassifier:
-    """The usual one-dimensional CNN on a vector of features, with scikit-learn's two methods.
+    """The common one-dimensional CNN on a feature vector, with scikit-learn's `fit` and `predict`.
 
-    Standardisation; convolutions of 64 and 128 channels and width 5, each with ReLU, pooling by 4
-    and dropout; a dense layer; Adam.
+    The features are standardised. Two convolutions of 64 and 128 channels and width 5 follow, each
+    with ReLU, pooling by 4 and dropout, and then a dense layer. The optimiser is Adam.
 
     Parameters
     ----------
@@ -101,7 +104,7 @@ class ConvolutionalClassifier:
         self.seed, self.n_epochs, self.batch_size = seed, n_epochs, batch_size
 
     def fit(self, vectors: Floats, emotions: Strings) -> "ConvolutionalClassifier":
-        """Train on features [n, n_features] and their emotions [n]."""
+        """Train on features [n, n_features] and their emotions [n]; return the classifier."""
         import torch
         from torch.nn.functional import cross_entropy
 
@@ -122,7 +125,7 @@ class ConvolutionalClassifier:
         return self
 
     def predict(self, vectors: Floats) -> Strings:
-        """Emotions [n] of features [n, n_features]."""
+        """Predict the emotions [n] of features [n, n_features]."""
         import torch
 
         self._network.eval()
@@ -131,7 +134,7 @@ class ConvolutionalClassifier:
         return np.asarray(self.classes_[scores.argmax(dim=1).numpy()])
 
     def _inputs(self, vectors: Floats) -> Any:
-        """Tensor [n, 1, n_features]."""
+        """Return standardised features as a tensor [n, 1, n_features]."""
         import torch
 
         standard = self._scaler.transform(vectors)
@@ -150,14 +153,14 @@ def _convolutions(n_features: int, n_classes: int) -> Any:
 
 @dataclass(frozen=True)
 class UsualRecipe:
-    """How one of them measures a clip and what it makes of the numbers.
+    """One recipe: feature extraction and classifier.
 
     Attributes
     ----------
     features : callable
-        Samples at 22,050 Hz to features [n_features].
+        Maps samples [n] at 22,050 Hz to features [n_features].
     classifier : callable
-        Seed to something with `fit` and `predict`.
+        Maps a seed to a classifier with `fit` and `predict`.
     """
 
     features: Callable[[Samples], Floats]
@@ -181,14 +184,14 @@ USUAL_RECIPES = {
 
 @dataclass(frozen=True)
 class Comparison:
-    """Shares from 0 to 1, of clips of speakers that were trained on and of those that were not.
+    """Scores from 0 to 1 of a recipe, on known speakers and on held-out speakers.
 
     Attributes
     ----------
     random_accuracy, random_uar : float
-        Mean over random splits; one in five clips tested.
+        Mean over random splits. One in five clips is tested.
     speaker_accuracy, speaker_uar : float
-        Of all clips together, each tested once, in the fold of its speaker.
+        Scores over all clips together. Each clip is tested once, in the fold of its speaker.
     """
 
     random_accuracy: float
@@ -198,7 +201,19 @@ class Comparison:
 
 
 def measure_features(recipe: UsualRecipe, clips: Sequence[Clip], cache_dir: Path) -> Floats:
-    """Features [n, n_features] of whole clips, each computed once and kept in `cache_dir`."""
+    """Compute the features of whole clips, each one once.
+
+    Parameters
+    ----------
+    recipe : UsualRecipe
+    clips : sequence of Clip
+    cache_dir : Path
+        Cache of the features.
+
+    Returns
+    -------
+    np.ndarray [shape=(n, n_features), dtype=float64]
+    """
     cached = joblib.Memory(cache_dir, verbose=0).cache(_features, ignore=["features"])
     source = sha256(Path(__file__))
     name = recipe.features.__name__
@@ -212,8 +227,8 @@ def measure_features(recipe: UsualRecipe, clips: Sequence[Clip], cache_dir: Path
 def _features(
     path: Path, mtime_ns: int, digest: str, features: Callable[[Samples], Floats]
 ) -> Floats:
-    """Features of one file; `mtime_ns` and `digest` are there for the cache."""
-    # What librosa.load does, which warns of its own imports.
+    """Compute the features of one file; `mtime_ns` and `digest` are only cache keys."""
+    # Same as librosa.load. That function warns about its own imports.
     channels, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
     mono = channels.mean(axis=1)
     return features(librosa.resample(mono, orig_sr=sample_rate, target_sr=SAMPLE_RATE))
@@ -226,14 +241,19 @@ def compare_splits(
     cache_dir: Path,
     seeds: Iterable[int] = range(5),
 ) -> Comparison:
-    """What a recipe scores when clips are split at random, and when speakers are.
+    """Evaluate a recipe on random splits of the clips and on speaker-independent folds.
 
     Parameters
     ----------
+    recipe : UsualRecipe
+    clips : sequence of Clip
+        Clips of one corpus.
     protocol : Protocol
-        Of the clips' corpus: which speakers are tested in which fold.
+        Speaker-independent folds for this corpus.
+    cache_dir : Path
+        Cache of the features.
     seeds : iterable of int
-        A random, stratified split for each.
+        One random, stratified split is drawn for each seed.
     """
     vectors = measure_features(recipe, clips, cache_dir)
     emotions = np.array([clip.emotion for clip in clips])

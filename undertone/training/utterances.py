@@ -1,8 +1,8 @@
-"""A corpus's clips as utterances in memory: what models are trained on and asked about.
+"""Utterances of a corpus in memory, for training and evaluation.
 
-Each is read by the very path that a request takes: decoded, searched for speech, cut to the
-spoken part. The level is not kept (every utterance is scaled to the same peak), since no answer
-depends on it.
+Each clip goes through the same steps as a recording in a request: it is decoded, searched for
+speech and cut to the spoken part. The level is not kept: every utterance is scaled to the same
+peak, since no answer depends on the level.
 """
 
 import hashlib
@@ -25,17 +25,23 @@ Strings = NDArray[np.str_]
 Rows = NDArray[np.intp] | NDArray[np.bool_]
 
 _PEAK = 32_000
-# Whatever the samples of an utterance depend on: change one, and all are read anew.
+# Modules with an influence on the samples. If one changes, all utterances are read again.
 _SOURCES = ("sound/audio", "sound/decoders", "sound/frames", "sound/speech", "training/utterances")
 
 
 class Utterances:
     """Labelled utterances of ``n`` clips.
 
+    Parameters
+    ----------
+    clips : sequence of Clip
+    samples : sequence of np.ndarray [shape=(n_samples,), dtype=int16]
+        Mono samples of the spoken part of each clip, at 16 kHz.
+
     Attributes
     ----------
     clips : list of Clip
-    emotions, speakers, corpora, sexes, intensities : array [n] of str
+    emotions, speakers, corpora, sexes, intensities : np.ndarray [shape=(n,), dtype=str]
     """
 
     def __init__(self, clips: Sequence[Clip], samples: Sequence[NDArray[np.int16]]) -> None:
@@ -49,12 +55,12 @@ class Utterances:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The emotions that occur, sorted: what a model trained on these tells apart."""
+        """Sorted emotions of the clips: the labels of a model trained on them."""
         return tuple(map(str, np.unique(self.emotions)))
 
     @property
     def digest(self) -> str:
-        """The same for the same utterances and labels in the same order, wherever they lie."""
+        """Hash of the utterances, labels and their order. It does not depend on file paths."""
         lines = (
             f"{clip.corpus} {clip.speaker} {clip.emotion} {zlib.crc32(samples.tobytes())}"
             for clip, samples in zip(self.clips, self._samples, strict=True)
@@ -71,7 +77,7 @@ class Utterances:
         return (self[index] for index in range(len(self)))
 
     def subset(self, rows: Rows) -> "Utterances":
-        """Those at some indices, or marked by a mask [n]; no samples are copied."""
+        """Return the utterances at some indices or in a mask [n], without a copy of the samples."""
         indices = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
         return Utterances(
             [self.clips[index] for index in indices], [self._samples[index] for index in indices]
@@ -79,12 +85,15 @@ class Utterances:
 
 
 def read_utterances(clips: Sequence[Clip], cache_dir: Path, n_jobs: int = 2) -> Utterances:
-    """Read clips, each once: what is in `cache_dir` is not decoded again.
+    """Read clips. Clips already in `cache_dir` are not decoded again.
 
     Parameters
     ----------
+    clips : sequence of Clip
+    cache_dir : Path
+        Cache of the decoded utterances.
     n_jobs : int
-        Processes that decode.
+        Number of decoding processes.
     """
     cached = joblib.Memory(cache_dir, verbose=0).cache(_read)
     package = Path(__file__).parent.parent
@@ -97,16 +106,19 @@ def read_utterances(clips: Sequence[Clip], cache_dir: Path, n_jobs: int = 2) -> 
 
 
 def utterance_in(recording: Audio) -> Audio:
-    """The spoken part of a recording in which somebody is known to speak."""
+    """Return the spoken part of a recording known to contain speech.
+
+    If no speech is detected, the whole recording counts as speech.
+    """
     try:
         speech = find_speech(recording)
     except NoSpeech:
-        # An actor may whisper or sob below the detector's threshold; the label still holds.
+        # An actor may whisper or sob below the detector's threshold. The label is still valid.
         speech = Speech([(0.0, recording.duration_s)])
     return spoken_part(recording, speech)
 
 
 def _read(path: Path, mtime_ns: int, digest: str) -> NDArray[np.int16]:
-    """Samples of a clip's spoken part; `mtime_ns` and `digest` are there for the cache."""
+    """Read samples of the spoken part of a clip; `mtime_ns` and `digest` are only cache keys."""
     samples = utterance_in(decode(path.read_bytes())).samples
     return np.asarray(np.round(samples * (_PEAK / np.abs(samples).max())), np.int16)

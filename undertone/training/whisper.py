@@ -1,12 +1,12 @@
 """The lower blocks of Whisper encoders as a torch network, from pretrained weights to ONNX.
 
-Only training needs this module (and torch); the application runs what it exports. Whisper:
+Only training needs this module and torch. The application runs the exported ONNX file. Whisper:
 Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022 (MIT licence).
 
-Two things differ from Whisper. The clip is encoded at its own length, without padding to 30 s.
-And the log-mel spectrogram is shifted so that its loudest value is always the same, which makes
-the answer independent of the recording's level (and, measured on unseen RAVDESS speakers with
-blocks 1 to 3, lifts a linear probe from 73.9 to 76.6 % UAR).
+There are two differences from Whisper. The clip is encoded at its actual length, without padding
+to 30 s. And the log-mel spectrogram is shifted to a fixed maximum. This makes the answer
+independent of the recording's level. It also lifts a linear probe from 73.9 to 76.6 % UAR, measured
+on held-out RAVDESS speakers with blocks 1 to 3.
 """
 
 import math
@@ -27,19 +27,20 @@ HOP_LENGTH = 160
 N_MELS = 80
 WIDTH = 512
 N_HEADS = 8
-# Blocks that are kept: the emotion is in the early and middle ones.
+# Number of blocks kept. The early and middle blocks carry the emotion.
 N_BLOCKS = 3
 N_FEATURES = N_BLOCKS * 2 * WIDTH
-# Where the loudest log10-mel value of every clip is put: what speech at a usual level has.
+# Maximum log10-mel value of every clip after the shift: the usual maximum of speech.
 PEAK_LOG_MEL = 1.5
 DYNAMIC_RANGE = 8.0
 
 
 class LogMel(nn.Module):
-    """Samples [batch, n] to Whisper's log-mel spectrogram [batch, 80, n // 160], level-free.
+    """Level-independent variant of Whisper's log-mel spectrogram.
 
-    The Fourier transform is a convolution with windowed cosines and sines, so that the exported
-    network takes samples and no feature code is needed beside it.
+    It maps samples [batch, n] at 16 kHz to a spectrogram [batch, 80, n // 160]. The Fourier
+    transform is a convolution with windowed cosines and sines. So the exported network takes raw
+    samples, without any separate feature code.
     """
 
     def __init__(self) -> None:
@@ -54,7 +55,7 @@ class LogMel(nn.Module):
         self.register_buffer("mel", torch.from_numpy(mel))
 
     def forward(self, samples: Tensor) -> Tensor:
-        """Compute the spectrogram."""
+        """Compute the spectrogram [batch, 80, n // 160] of samples [batch, n]."""
         padded = functional.pad(samples[:, None], (N_FFT // 2, N_FFT // 2), mode="reflect")
         real, imaginary = functional.conv1d(padded, self.basis, stride=HOP_LENGTH).chunk(2, dim=1)
         power = (real**2 + imaginary**2)[..., :-1]
@@ -106,7 +107,7 @@ class Trunk(nn.Module):
         self.register_buffer("positions", _sinusoids(max_frames, WIDTH))
 
     def forward(self, log_mel: Tensor) -> Tensor:
-        """Log-mel [batch, 80, 2 n] to states [batch, n, 512]."""
+        """Map a log-mel spectrogram [batch, 80, 2 n] to hidden states [batch, n, 512]."""
         x = functional.gelu(self.conv1(log_mel))
         x = functional.gelu(self.conv2(x)).transpose(1, 2)
         states: Tensor = self.block(x + self.positions[: x.shape[1]])
@@ -121,9 +122,10 @@ class Branch(nn.Module):
         self.blocks = nn.ModuleList(Block(WIDTH, N_HEADS) for _ in range(N_BLOCKS - 1))
 
     def forward(self, states: Tensor) -> Tensor:
-        """States [batch, n, 512] to features [batch, N_FEATURES].
+        """Map hidden states [batch, n, 512] to features [batch, N_FEATURES].
 
-        For the states and for each block's output, means over time, then standard deviations.
+        The features are means over time, then standard deviations, first of the states and then of
+        the output of each block.
         """
         pooled = [_pooled(states)]
         for block in self.blocks:
@@ -133,7 +135,7 @@ class Branch(nn.Module):
 
 
 class SpeechEncoderNetwork(nn.Module):
-    """Samples [batch, n] to the features of one or more branches, side by side."""
+    """Encoder network: samples [batch, n] to the concatenated features of its branches."""
 
     def __init__(self, trunk: Trunk, branches: Iterable[Branch]) -> None:
         super().__init__()
@@ -141,13 +143,13 @@ class SpeechEncoderNetwork(nn.Module):
         self.branches = nn.ModuleList(branches)
 
     def forward(self, samples: Tensor) -> Tensor:
-        """Features [batch, N_FEATURES times branches]."""
+        """Map samples [batch, n] at 16 kHz to features [batch, N_FEATURES * n_branches]."""
         states = self.trunk(self.log_mel(samples))
         return torch.cat([branch(states) for branch in self.branches], dim=1)
 
 
 def load_whisper(variables: dict[str, np.ndarray]) -> tuple[Trunk, Branch]:
-    """The first blocks with the weights of a CTranslate2 Whisper model."""
+    """Build the trunk and a branch with the weights of a CTranslate2 Whisper model."""
     trunk, branch = Trunk(), Branch()
 
     def fill(module: nn.Module, name: str, weight: str = "weight", bias: str = "bias") -> None:
@@ -170,15 +172,15 @@ def load_whisper(variables: dict[str, np.ndarray]) -> tuple[Trunk, Branch]:
 
 
 def _pooled(states: Tensor) -> Tensor:
-    """Mean and standard deviation over time [batch, 1024] of states [batch, n, 512]."""
-    wide = states.float()  # squares would overflow half-precision
+    """Return mean and standard deviation over time [batch, 1024] of states [batch, n, 512]."""
+    wide = states.float()  # squares would overflow half precision
     mean = wide.mean(dim=1)
     variance = ((wide - mean[:, None]) ** 2).mean(dim=1)
     return torch.cat([mean, torch.sqrt(variance + 1e-10)], dim=1)
 
 
 def _sinusoids(length: int, width: int) -> Tensor:
-    """Whisper's fixed position embedding [length, width]."""
+    """Return Whisper's fixed position embedding [length, width]."""
     step = math.log(10_000) / (width // 2 - 1)
     rates = torch.exp(-step * torch.arange(width // 2))
     angles = torch.arange(length)[:, None] * rates[None]
@@ -192,13 +194,16 @@ def export_encoder(
 
     Parameters
     ----------
+    network : SpeechEncoderNetwork
+    path : Path
+        File to write.
     extractor_id : str
-        Written into the file: names what its embeddings are.
+        Identifier of the embeddings, stored in the metadata of the file.
     int8 : bool
-        Store the branches' matrices as int8 with a scale for each column, multiplied with
-        activations quantised on the fly: a quarter of the size and half of the time. The trunk,
-        on which all else rests, computes in single precision: in int8 it made two thirds of the
-        error, and cost 1.6 points of UAR on the first fold of ravdess-emobox and 0.5 on cremad-si.
+        Store the branches' matrices as int8 with a scale for each column. Activations are quantised
+        on the fly. This takes a quarter of the size and half of the time. The trunk, the input of
+        all branches, computes in single precision. In int8 it caused two thirds of the error: it
+        cost 1.6 points of UAR on the first fold of ravdess-emobox and 0.5 on cremad-si.
     """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
