@@ -164,8 +164,8 @@ class EncoderTrainee:
 def hide(states: Tensor, rng: np.random.Generator) -> Tensor:
     """Mask a stretch of frames in about half of the states [batch, frames, 512], in place.
 
-    Masked frames are set to the mean over time. This is SpecAugment (Park et al., Interspeech
-    2019) on hidden states.
+    Length and place of the stretch are random. Its frames are set to the mean over all frames. This
+    is SpecAugment (Park et al., Interspeech 2019) on hidden states.
     """
     n_frames = states.shape[1]
     for one in states:
