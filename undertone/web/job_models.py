@@ -1,4 +1,4 @@
-"""What requests about jobs hold, and their answers."""
+"""Models of the requests about jobs and of their responses."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ from undertone.web.request_models import Choice, UploadedFile
 
 
 class JobForm(Choice):
-    """A form with one recording or many in the field ``file``."""
+    """Form with one or more recordings in the field ``file``."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
@@ -24,7 +24,7 @@ class JobForm(Choice):
 
     @classmethod
     def missing(cls) -> MissingFile:
-        """The error for a request without a recording."""
+        """Return the error for a request without a recording."""
         return MissingFile(
             "No recording came with the request: send one or many as multipart/form-data in the "
             "field 'file'."
@@ -35,7 +35,7 @@ class JobForm(Choice):
     def _some_files(cls, fields: dict[str, Any]) -> dict[str, Any]:
         found = fields.get("file")
         files = found if isinstance(found, list) else [found]
-        # A file input left empty comes without a name and without bytes.
+        # Browsers send an empty file input as a part without a name and without bytes.
         wanted = [
             file
             for file in files
@@ -64,7 +64,7 @@ class ItemAnswer(BaseModel):
 
 
 class WebhookAnswer(BaseModel):
-    """Who is told when a job is over, and how that went."""
+    """Webhook of a job and the state of its delivery."""
 
     url: str
     state: Annotated[str, Field(description="waiting, due, delivered or given up.")]
@@ -88,13 +88,13 @@ class JobSummary(BaseModel):
 
 
 class JobAnswer(JobSummary):
-    """A job and what is known of each of its recordings so far."""
+    """A job and the present state of each of its recordings."""
 
     items: list[ItemAnswer]
 
 
 class ItemResult(ItemAnswer):
-    """One recording of a job with all that was heard in it."""
+    """One recording of a job with its complete result."""
 
     result: Annotated[
         AnalysisAnswer | None, Field(description="As `/results/<analysis_id>` says it.")
@@ -102,13 +102,13 @@ class ItemResult(ItemAnswer):
 
 
 class JobResults(JobSummary):
-    """A job with all that was heard in each of its recordings so far."""
+    """A job with the results of its recordings so far."""
 
     items: list[ItemResult]
 
 
 class JobsAnswer(BaseModel):
-    """Some jobs, the newest first."""
+    """One page of the list of jobs, newest first."""
 
     jobs: list[JobSummary]
     total: Annotated[int, Field(ge=0, description="How many there are in all.")]
@@ -118,7 +118,7 @@ class JobsAnswer(BaseModel):
 
 
 class JobsQuery(BaseModel):
-    """Which part of the list is wanted."""
+    """Paging of the list of jobs."""
 
     limit: Annotated[int, Field(ge=1, le=200, description="How many at most.")] = 20
     before: Annotated[str, Field(description="`next` of another answer.")] = ""

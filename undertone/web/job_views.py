@@ -1,4 +1,4 @@
-"""The calls about jobs, for programs and as pages."""
+"""Job endpoints for programs, and the job page for browsers."""
 
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -57,19 +57,19 @@ from undertone.web.request import (
 from undertone.web.request_models import Choice
 
 View = Callable[..., Any]
-# Headers of one recording in the form.
+# Allowance for the headers of one recording in the form.
 PART_BYTES = 1024
 bp = Blueprint("jobs", __name__)
 
 
 def desk() -> Desk:
-    """Return the application's desk for the jobs that this request may see."""
+    """Return the application's desk, limited to the jobs visible to this request."""
     found: Desk = current_app.extensions["undertone.jobs"]
     return found.within(access.scope())
 
 
 def _into_files(view: View) -> View:
-    """Let the recordings of a request go to where jobs' wait, before the view reads any of it."""
+    """Direct uploads to the folder of waiting jobs before the view reads the request body."""
 
     @wraps(view)
     def receiving(**arguments: Any) -> Any:
@@ -111,9 +111,9 @@ def _into_files(view: View) -> View:
     operation_id="add_job",
 )  # fmt: skip
 def add(draft: Draft) -> Response:
-    """Take one recording or many, to be analysed in the background."""
+    """Accept one or more recordings and analyse them in the background."""
     form, query = given().form, given().query
-    if form is None:  # it came as another type
+    if form is None:  # the request body has another media type
         raise JobForm.missing()
     uploads = [(file.filename or "recording", file.stream) for file in form.file]
     job = _submit(draft, uploads, query, form, form.webhook)
@@ -126,9 +126,14 @@ def add(draft: Draft) -> Response:
 
 
 def add_chosen() -> Job | None:
-    """The job of the page's form, sent without a script; None unless several files were chosen.
+    """Submit the page's form as a job if it holds several files; for browsers without JavaScript.
 
-    A file over the limit is an item that has failed; the others are analysed.
+    A file over the limit becomes a failed item. The other files are analysed.
+
+    Returns
+    -------
+    Job or None
+        None unless several files were chosen.
 
     Raises
     ------
@@ -136,14 +141,14 @@ def add_chosen() -> Job | None:
         As for `add`.
     """
     settings = current_app.config["SETTINGS"]
-    # Several files may be larger together than one alone; `analyse` checks the size of one.
+    # Several files together may exceed the limit of a single file. `analyse` checks a single one.
     request.max_content_length = FIELDS_BYTES + max(
         settings.max_job_bytes, settings.max_upload_bytes
     )
     try:
         files = [file for file in request.files.getlist("file") if file.filename]
     except RequestEntityTooLarge:
-        return None  # who takes it for one recording says how large it may be
+        return None  # the caller treats it as one recording and reports the limit
     if len(files) < 2:
         return None
     draft = desk().draft()
@@ -185,7 +190,7 @@ def _submit(
     operation_id="list_jobs",
 )
 def listed() -> Response:
-    """Jobs, the newest first; with keys, those of the key."""
+    """List jobs, newest first; a client with an API key sees only its own."""
     query = given().query
     page = desk().jobs.page(query.limit, Cursor.parse(query.before) if query.before else None)
     return jsonify(
@@ -202,7 +207,7 @@ def listed() -> Response:
     resp=Answers(JobAnswer, JobNotFound, StoreError), tags=["Jobs"], operation_id="show_job"
 )
 def show(job_id: str) -> Response:
-    """How far a job is, and what is known of its recordings so far."""
+    """Return the progress of a job and the present state of its recordings."""
     job = desk().look(job_id)
     if wants_html():
         return make_response(render_template("job.html", job=job))
@@ -214,7 +219,7 @@ def show(job_id: str) -> Response:
     resp=Answers(JobResults, JobNotFound, StoreError), tags=["Jobs"], operation_id="job_json"
 )
 def results_json(job_id: str) -> Response:
-    """The job with all that was heard in each of its recordings so far."""
+    """Return the job with the results of its recordings so far."""
     lines = results.as_json(desk().look(job_id), analyzer().history)
     return download(begun(lines), "application/json", "undertone-job.json")
 
@@ -224,7 +229,7 @@ def results_json(job_id: str) -> Response:
     resp=Answers("text/csv", JobNotFound, StoreError), tags=["Jobs"], operation_id="job_csv"
 )
 def results_csv(job_id: str) -> Response:
-    """A table with a line for each recording of the job."""
+    """Return a table with one row for each recording of the job."""
     lines = results.as_csv(desk().look(job_id), analyzer().history)
     return download(begun(lines), "text/csv", "undertone-job.csv")
 
@@ -236,7 +241,7 @@ def results_csv(job_id: str) -> Response:
     operation_id="job_reports",
 )
 def reports(job_id: str) -> Response:
-    """An archive with a report as PDF on each recording that was heard so far."""
+    """Return an archive with a PDF report on each recording analysed so far."""
     parts = results.as_zip(desk().look(job_id), analyzer().history, analyzer().recognizers)
     return download_bytes(begun(parts), "application/zip", "undertone-reports.zip")
 
@@ -246,7 +251,7 @@ def reports(job_id: str) -> Response:
     resp=Answers(JobAnswer, JobNotFound, StoreError), tags=["Jobs"], operation_id="cancel_job"
 )
 def cancel(job_id: str) -> Response:
-    """End what is unfinished; results that are there stay."""
+    """Cancel the unfinished recordings of a job; existing results are kept."""
     job = desk().cancel(job_id)
     if wants_html():
         return redirect(url_for("jobs.show", job_id=job.id), 303)
@@ -260,7 +265,7 @@ def cancel(job_id: str) -> Response:
     operation_id="delete_job",
 )
 def delete(job_id: str) -> Response:
-    """Cancel a job and delete it; its results stay in the history."""
+    """Cancel and delete a job; its results stay in the history."""
     desk().delete(job_id)
     return current_app.response_class(status=204)
 

@@ -1,7 +1,7 @@
-"""JSON bodies with a recording in them, read piece by piece.
+"""Streaming reader of JSON request bodies with a recording in base64.
 
-The rule: the recording's base64 goes straight into a file, and everything else is small. So no
-JSON costs more time or memory than a recording of its length.
+The base64 text of the recording is decoded straight into a file. Everything else must be small.
+So no JSON body costs more time or memory than a recording of the same length.
 """
 
 import codecs
@@ -22,35 +22,35 @@ PIECE_BYTES = 64 * 1024
 _TOKEN = re.compile(
     r'[ \t\r\n]++|[{}\[\],:]|"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^ \t\r\n{}\[\],:"]++', re.DOTALL
 )
-# Text up to a quote or an incomplete escape.
+# Text up to a closing quote or an incomplete escape sequence.
 _TEXT = re.compile(r'[^"\\]*+(?:\\(?:u[0-9A-Fa-f]{4}|[^u])[^"\\]*+)*+', re.DOTALL)
 _LONGEST_ESCAPE = len(r"\u0000")
 
 
 def read_json(stream: IO[bytes], open_file: Callable[[], IO[bytes]]) -> Any:
-    """Read a JSON body whose member ``audio`` is a recording in base64.
+    """Read a JSON body with a recording in base64 in its member ``audio``.
 
     Parameters
     ----------
     stream : file
-        The body.
+        The request body.
     open_file : callable
-        Opens a file for the recording.
+        Opens a file for the decoded recording.
 
     Returns
     -------
     object
-        The JSON. A text that is the top-level member ``audio`` is a `FileStorage` with the decoded
-        recording instead, unless it is empty.
+        The parsed JSON. If the top-level member ``audio`` is a non-empty string, it is replaced by
+        a `FileStorage` with the decoded recording.
 
     Raises
     ------
     NotJson
-        It is not JSON, or holds too much beside the recording.
+        The body is not JSON, or holds too much beside the recording.
     NotBase64
-        The recording is not base64.
+        The recording is not valid base64.
     CutOff
-        It ends within the recording.
+        The body ends within the recording.
     """
     try:
         return _Reader(_Text(stream), open_file).read()
@@ -61,7 +61,7 @@ def read_json(stream: IO[bytes], open_file: Callable[[], IO[bytes]]) -> Any:
 
 
 class _Text:
-    """Text of a stream, decoded as far as it is needed."""
+    """Text of a stream, decoded on demand."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -73,11 +73,11 @@ class _Text:
 
     @property
     def n_ahead(self) -> int:
-        """Number of characters that are in memory and not used."""
+        """Number of unused characters in memory."""
         return len(self.buffer) - self.at
 
     def read_more(self) -> bool:
-        """Read one more piece; return whether there was any."""
+        """Read one more piece; return False at the end of the stream."""
         piece = self._stream.read(PIECE_BYTES)
         self.is_over = not piece
         self.buffer = self.buffer[self.at :] + self._decoder.decode(piece, self.is_over)
@@ -86,17 +86,17 @@ class _Text:
 
 
 class _Reader:
-    """One JSON text on its way into an object."""
+    """Incremental reader of one JSON text."""
 
     def __init__(self, text: _Text, open_file: Callable[[], IO[bytes]]) -> None:
         self._text = text
         self._open_file = open_file
-        self._kept: list[str] = []  # the JSON, with "" for the recording
+        self._kept: list[str] = []  # the JSON, with "" in place of the recording
         self._n_kept = 0
         self._recording: FileStorage | None = None
 
     def read(self) -> Any:
-        """Read to the end."""
+        """Read to the end and return the object."""
         depth, root, previous = 0, "", ""
         while token := self._next_token():
             self._keep(token)
@@ -113,7 +113,7 @@ class _Reader:
         return document
 
     def _next_token(self) -> str:
-        """Take a token; an unfinished one at the end; an empty one after the end."""
+        """Take the next token; it may be incomplete at the end of the text, and empty after it."""
         text = self._text
         while True:
             match = _TOKEN.match(text.buffer, text.at)
@@ -133,7 +133,7 @@ class _Reader:
         self._kept.append(token)
 
     def _read_recording(self) -> None:
-        """Decode the text that follows, if it is one."""
+        """Decode the value of ``audio`` if it is a string."""
         text = self._text
         while text.n_ahead or text.read_more():
             if text.buffer[text.at] not in " \t\r\n":
@@ -157,12 +157,12 @@ class _Reader:
             self._recording = FileStorage(file, "", RECORDING_KEY)
 
     def _decode_piece(self, decoder: RecordingText) -> bool:
-        """Decode what is in memory of the recording; return whether it has ended."""
+        """Decode the part of the recording in memory; return True at its closing quote."""
         text = self._text
         match = _TEXT.match(text.buffer, text.at)
         piece = match.group() if match else ""
         text.at += len(piece)
-        # PHP escapes slashes, .NET the plus sign.
+        # PHP escapes slashes, and .NET escapes the plus sign.
         decoder.feed(json.loads(f'"{piece}"', strict=False) if "\\" in piece else piece)
         if text.buffer.startswith('"', text.at):
             text.at += 1

@@ -1,8 +1,8 @@
-"""The languages of the pages: which one a visitor wants, and its words, with Flask-Babel.
+"""Languages of the pages: choice by visitor, translations and formats, with Flask-Babel.
 
-English is in the sources; ``translations/`` has the others. Pictures and reports are in the
-language that their address names, so that no cache mixes them up; where it names none they are
-English, as answers to programs and logs always are.
+English is in the sources; ``translations/`` has the others. Pictures and reports take their
+language from their URL, so no cache can mix them up. Without a language in the URL they are in
+English. Responses to programs and logs are always in English.
 """
 
 from collections.abc import Mapping
@@ -32,13 +32,13 @@ A_YEAR_S = 365 * 24 * 3600
 
 @cache
 def languages() -> Mapping[str, str]:
-    """Code of each language to its name in that language."""
+    """Return a map from language code to the name of the language in that language."""
     codes = (SOURCE, *sorted(path.parent.parent.name for path in TRANSLATIONS.glob("*/*/*.po")))
     return {code: str(Locale.parse(code).get_display_name(code)).title() for code in codes}
 
 
 def language() -> str:
-    """Code of the language of the current request: asked for, chosen before, or preferred."""
+    """Return the language code of the request: from its URL, its cookie or ``Accept-Language``."""
     if "language" not in g:
         wishes = (request.args.get("lang"), request.cookies.get(COOKIE))
         chosen = next((wish for wish in wishes if wish in languages()), None)
@@ -48,7 +48,7 @@ def language() -> str:
 
 
 class _Translated(Words):
-    """The words of ``translations/``, read once; numbers and dates as Unicode's CLDR has them."""
+    """Words from ``translations/``, read once; number and date formats from Unicode's CLDR."""
 
     def __init__(self, code: str) -> None:
         self.language = code
@@ -71,20 +71,20 @@ class _Translated(Words):
 
 @cache
 def words(code: str) -> Words:
-    """One of `languages`, for charts, reports and filters."""
+    """Return the words of one of `languages`, for charts, reports and template filters."""
     return ENGLISH if code == SOURCE else _Translated(code)
 
 
 def page_words() -> Words:
-    """The language of the current page."""
+    """Return the words in the language of the current page."""
     return words(language())
 
 
 def language_url(code: str) -> str:
-    """Return the address of the current page in another language.
+    """Return the URL of the current page in another language.
 
-    It is relative, so the path stays as the browser has it; a page that answers a form has no
-    address of its own and leads to the start.
+    The URL is relative, so the path stays as the browser has it. The response to a submitted form
+    has no URL of its own, so its language links lead to the start page.
     """
     if request.method not in ("GET", "HEAD"):
         return url_for("index", lang=code)
@@ -93,13 +93,13 @@ def language_url(code: str) -> str:
 
 
 def asked_words() -> Words:
-    """The language that the current address names, for what is no page; else English."""
+    """Return the words in the language named in the current URL, else English; not for pages."""
     wish = request.args.get("lang", "")
     return words(wish) if wish in languages() else ENGLISH
 
 
 def in_words(duration: timedelta) -> str:
-    """A duration such as "7 days", "36 hours" or "1 minute"."""
+    """Return a duration as text, such as "7 days", "36 hours" or "1 minute"."""
     minutes = round(duration.total_seconds() / 60)
     units = {24 * 60: "day", 60: "hour", 1: "minute"}
     length = next(length for length in units if minutes % length == 0)
@@ -107,7 +107,7 @@ def in_words(duration: timedelta) -> str:
 
 
 def set_up(app: Flask) -> None:
-    """Give templates and answers their language."""
+    """Register languages, template filters and response headers with the application."""
     Babel(app, default_translation_directories=str(TRANSLATIONS), locale_selector=language)
     app.jinja_env.policies["ext.i18n.trimmed"] = True
     app.jinja_env.filters |= {
@@ -129,7 +129,7 @@ def set_up(app: Flask) -> None:
 
 
 def _tell(response: Response) -> Response:
-    """Say the page's language, and remember one that was asked for."""
+    """Set the language headers of a page, and a cookie if its URL names a language."""
     if response.mimetype == "text/html":
         response.content_language.add(language())
         response.vary.update(("Accept-Language", "Cookie"))
@@ -143,7 +143,10 @@ def _tell(response: Response) -> Response:
 
 @cache
 def words_for_scripts(code: str) -> Mapping[str, str | list[str]]:
-    """English to translated messages of ``static/js``; plurals as lists. Empty for English."""
+    """Return a map from English to translated messages of ``static/js``.
+
+    Plural forms are lists. The map is empty for English.
+    """
     if code == SOURCE:
         return {}
     with (TRANSLATIONS / code / "LC_MESSAGES" / "messages.po").open("rb") as file:

@@ -1,6 +1,6 @@
-"""Live: a WebSocket that takes a voice as it is spoken and says what is heard in it.
+"""Live analysis: a WebSocket for streamed speech, answered with emotions as it is spoken.
 
-docs/live.md describes the conversation. The rule: nothing of it is kept, and nothing in it grows
+docs/live.md describes the protocol. Nothing of a session is stored, and its memory does not grow
 with its length.
 """
 
@@ -39,16 +39,16 @@ bp = Blueprint("live", __name__)
 HELLO_LIMIT_S = 10.0
 IDLE_LIMIT_S = 60.0
 CHECK_KEY_S = 1.0
-TURN_S = 1.0  # how soon a session sees that it has to end
-# Of sound that has come while an answer was worked out, no more than this is taken before the
-# next: who sends without end gets answers all the same.
+TURN_S = 1.0  # longest time until a session notices that it has to end
+# Upper limit of the sound taken in between two answers. Without it, a client with an endless
+# backlog would never get an answer.
 CATCH_UP_S = 60.0
-BUSY_LIMIT_S = 30.0  # without a turn: then the other side had better come back later
+BUSY_LIMIT_S = 30.0  # without a turn; the client had better come back later
 CLOSE_CODES = {TooManyLiveSessions: 1013, Busy: 1013, ServerStopping: 1001}  # others: 1008
 
 
 class Hello(BaseModel):
-    """The first message: what is going to be sent, and who is to listen."""
+    """First message of a client: sample rate, sample format, model and set of emotions."""
 
     type: Literal["hello"]
     rate: int = 16_000
@@ -58,7 +58,7 @@ class Hello(BaseModel):
 
 
 class _Carried(Response):
-    """What a view returns when its connection has carried a WebSocket."""
+    """Return value of a view after its connection has carried a WebSocket."""
 
     def __call__(self, *_: object) -> NoReturn:
         raise StopIteration  # gunicorn: close the connection, write nothing
@@ -66,7 +66,7 @@ class _Carried(Response):
 
 @bp.get("/listen")
 def page() -> str:
-    """Show the page that listens."""
+    """Show the page for live analysis."""
     return render_template(
         "live.html",
         emotions=[name for name in EMOTIONS if in_set(name, DEFAULT_LABEL_SET) == name],
@@ -77,7 +77,7 @@ def page() -> str:
 
 @bp.get("/live")
 def explain() -> BaseResponse:
-    """Say what this address is for; a browser is shown the page that uses it."""
+    """Explain the endpoint to programs; redirect browsers to the page for live analysis."""
     if wants_html():
         return redirect(url_for(".page"), 303)
     raise UpgradeRequired("This address is for WebSockets; see docs/live.md.")
@@ -85,7 +85,7 @@ def explain() -> BaseResponse:
 
 @bp.get("/live", websocket=True)
 def live() -> Response:
-    """Listen for as long as somebody speaks."""
+    """Serve a live session over a WebSocket."""
     _check_origin()
     with suppress(Closed):
         _converse(WebSocket(request.environ))
@@ -93,7 +93,7 @@ def live() -> Response:
 
 
 def _converse(socket: WebSocket) -> None:
-    """Listen if there is room, and end with the reason."""
+    """Run a session if a place is free; close with the reason in an error message."""
     sessions: LiveSessions = current_app.extensions["undertone.live"]
     try:
         with sessions.one(client()) as place:
@@ -108,7 +108,7 @@ def _converse(socket: WebSocket) -> None:
 
 
 def _listen(socket: WebSocket, sessions: LiveSessions, place: Place) -> None:
-    """Hold the conversation until the other side ends it."""
+    """Receive sound and send answers until the client closes the connection."""
     turns: Turns = current_app.extensions["undertone.turns"]
     ear = _greet(socket)
     pace = Pace(IDLE_LIMIT_S)
@@ -133,7 +133,7 @@ def _listen(socket: WebSocket, sessions: LiveSessions, place: Place) -> None:
             try:
                 with turns.taken(TURN_S):
                     answer = ear.answer()
-            except Busy:  # meanwhile sound goes on, and the next answer is about the newest
+            except Busy:  # sound goes on meanwhile; the next answer covers the newest
                 if monotonic() - had_turn_at_s > BUSY_LIMIT_S:
                     raise
             else:
@@ -144,7 +144,7 @@ def _listen(socket: WebSocket, sessions: LiveSessions, place: Place) -> None:
 
 
 def _greet(socket: WebSocket) -> Ear:
-    """An ear for what the other side says it is going to send."""
+    """Receive the hello, send ``ready``, and return an `Ear` for the announced format."""
     message, until_s = None, monotonic() + HELLO_LIMIT_S
     while message is None and monotonic() < until_s:
         message = socket.receive(TURN_S)
@@ -177,14 +177,14 @@ def _read(message: str | bytes | None) -> Hello:
 
 
 def _end(socket: WebSocket, error: UndertoneError, code: int) -> None:
-    """Say why, and close."""
+    """Send the error and close the connection."""
     with suppress(Closed):
         socket.send(json.dumps({"type": "error", **error.to_dict()}))
         socket.close(code, error.code)
 
 
 def _check_origin() -> None:
-    """Refuse pages of other sites than this and those listed; browsers always say whose it is."""
+    """Refuse pages of other origins, except listed ones; browsers always send ``Origin``."""
     origin = request.headers.get("Origin")
     listed = {known.lower() for known in current_app.config["SETTINGS"].cors_origins}
     if origin is None or origin.lower() in listed or urlsplit(origin).netloc == request.host:

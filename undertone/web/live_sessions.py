@@ -1,4 +1,4 @@
-"""Who has a live session, for how long: a fair share each, while sound comes as it is spoken."""
+"""Limits on live sessions: fair shares between clients, and sound in about real time."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -8,32 +8,32 @@ from threading import Lock
 
 from undertone.errors import LiveIdle, TooManyLiveSessions
 
-# Seconds of waiting that a second of sound makes up for: half of real time will do.
+# Seconds of waiting allowed for each second of sound. At 2, half of real time is enough.
 WAIT_PER_SOUND = 2.0
 
 
 @dataclass(eq=False)
 class Place:
-    """One of the live sessions that there may be.
+    """One of the available live sessions.
 
     Attributes
     ----------
     client : str
-        Whose it is: a key or an address.
+        The owner: an API key or an address.
     is_taken_back : bool
-        Whether somebody else needs it more.
+        True once another client has got this place.
     """
 
     client: str
     is_taken_back: bool = False
 
     def check(self) -> None:
-        """Return if the session may go on.
+        """Return normally if the session may go on.
 
         Raises
         ------
         TooManyLiveSessions
-            Another client, with fewer sessions, has got this place.
+            The place has gone to a client with fewer sessions.
         """
         if self.is_taken_back:
             raise TooManyLiveSessions(
@@ -43,20 +43,21 @@ class Place:
 
 
 class LiveSessions:
-    """Those that are going on, of which there may be only so many.
+    """The current live sessions, limited in number.
 
-    One client may have them all while nobody else comes. A newcomer then gets the newest session of
-    the client with the most, unless it would be no better off than the newcomer.
+    One client may hold all of them while no other client comes. A newcomer then takes over the
+    newest session of the client with the most. That happens only if the other client
+    then still has at least as many sessions as the newcomer.
 
     Parameters
     ----------
     limit : int
-        How many at a time.
+        Maximum number of sessions at a time.
 
     Attributes
     ----------
     is_stopping : callable
-        Whether the server is about to end; who serves puts its own there.
+        Returns True if the server is about to stop. The server sets its own function here.
     """
 
     def __init__(self, limit: int) -> None:
@@ -67,12 +68,12 @@ class LiveSessions:
 
     @contextmanager
     def one(self, client: str = "") -> Iterator[Place]:
-        """A session, for as long as the block lasts.
+        """Hold a session for the duration of a ``with`` block.
 
         Raises
         ------
         TooManyLiveSessions
-            All are taken.
+            All sessions are taken.
         """
         place = Place(client)
         with self._lock:
@@ -90,7 +91,7 @@ class LiveSessions:
                     self._places.remove(place)
 
     def _take_back_for(self, client: str) -> bool:
-        """Free a place for a client with fewer; whether there was one to be freed."""
+        """Free a place for a client with fewer sessions; return False if none can be freed."""
         n_of = Counter(place.client for place in self._places)
         most = max(n_of.values(), default=0)
         if most < n_of[client] + 2:
@@ -102,12 +103,12 @@ class LiveSessions:
 
 
 class Pace:
-    """Whether sound comes in about real time, counted over a while.
+    """Check of the rate of incoming sound: about real time, averaged over a while.
 
     Parameters
     ----------
     limit_s : float
-        How long there may be no sound at all.
+        Longest time without any sound.
     """
 
     def __init__(self, limit_s: float) -> None:
@@ -115,18 +116,19 @@ class Pace:
         self._silent_s = 0.0
 
     def note(self, waited_s: float, sound_s: float) -> None:
-        """Count what came in a time of waiting for it.
+        """Count the sound received during one wait.
 
         Parameters
         ----------
         waited_s : float
+            Duration of the wait in seconds.
         sound_s : float
-            Seconds of sound that came.
+            Duration of the received sound in seconds.
 
         Raises
         ------
         LiveIdle
-            Too little has come for too long.
+            Too little sound has come for too long.
         """
         self._silent_s = 0.0 if sound_s else self._silent_s + waited_s
         gained_s = WAIT_PER_SOUND * sound_s - waited_s
