@@ -1,8 +1,8 @@
-"""What is logged, and how: one line for each request, plain or as JSON.
+"""Logging: one line for each request, as plain text or JSON.
 
-The rule: a line never holds a file name, anything heard, a key or an address. So of a path only its
-pattern is told, of a client only the name of its key. The formatters here see every line, whoever
-writes it, and leave out arguments that other libraries log, and the messages of exceptions.
+A line never holds a file name, a result, a key or an address. So a path is logged as its URL
+pattern only, and a client as the name of its key only. The formatters process the lines of all
+libraries. They leave out the arguments of other libraries' lines and the messages of exceptions.
 """
 
 import json
@@ -27,14 +27,14 @@ from flask import Flask, Response, g, has_request_context, request
 logger = logging.getLogger("undertone")
 _SANE_ID = re.compile(r"[\w.:/+=-]{1,64}", re.ASCII)
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
-# What the server itself says of its start and end has arguments worth reading.
+# Lines of the server about its own start and end keep their arguments.
 _OURS = ("undertone", "gunicorn.error", "celery")
 _in_request: ContextVar[bool] = ContextVar("in_request", default=False)
 WITHHELD = "(text withheld)"
 
 
 def follow_requests(app: Flask) -> None:
-    """Give each request an id, which the answer tells, and log it when it has been answered."""
+    """Give each request an id, sent back as ``X-Request-ID``, and log each response."""
 
     @app.before_request
     def begin() -> None:
@@ -64,12 +64,12 @@ def follow_requests(app: Flask) -> None:
 
 
 def request_id() -> str:
-    """Id of the current request; empty where there is none."""
+    """Return the id of the current request; empty outside of a request."""
     return str(g.get("request_id", "")) if has_request_context() else ""
 
 
 def configuration(log_format: str, debug: bool) -> dict[str, Any]:
-    """For `logging.config.dictConfig`: everything to the standard error, in one format."""
+    """Return a `logging.config.dictConfig`: everything to the standard error, in one format."""
     formatter = {"plain": "undertone.web.logs.PlainLines", "json": "undertone.web.logs.JsonLines"}
     through = {"handlers": [], "propagate": True, "level": "DEBUG" if debug else "INFO"}
     return {
@@ -84,7 +84,7 @@ def configuration(log_format: str, debug: bool) -> dict[str, Any]:
 
 @contextmanager
 def during_request() -> Iterator[None]:
-    """Mark what is logged in a block as being about a client's request, parsed or not."""
+    """Mark the lines logged in a block as part of a client's request, parsed or not."""
     token = _in_request.set(True)
     try:
         yield
@@ -93,15 +93,15 @@ def during_request() -> Iterator[None]:
 
 
 def take_over_standard_error(show_messages: bool = False) -> None:
-    """Log what Python would print by itself: warnings, and errors that nobody catches.
+    """Log warnings and uncaught errors instead of letting Python print them.
 
     Parameters
     ----------
     show_messages : bool
-        Whether tracebacks end in the exception's message, for debugging.
+        End tracebacks with the message of the exception, for debugging.
     """
     _Lines.shows_messages = show_messages
-    logging.raiseExceptions = False  # it prints the arguments of a line that cannot be formatted
+    logging.raiseExceptions = False  # else it prints the arguments of a malformed line
 
     def in_thread(error: threading.ExceptHookArgs) -> None:
         if error.exc_type is not SystemExit:
@@ -121,18 +121,18 @@ def take_over_standard_error(show_messages: bool = False) -> None:
 
 
 class _Lines(logging.Formatter):
-    """What both formats withhold."""
+    """Base class of both formats: withholds texts of unknown content."""
 
     shows_messages = False
 
     def message(self, record: logging.LogRecord) -> str:
-        """Text of a record; of other libraries' records without their arguments."""
+        """Return the text of a record; without arguments for records of other libraries."""
         name = record.name
         if name == "undertone" or (name.startswith(_OURS) and not _in_request.get()):
             return record.getMessage()
         if record.args:
             return str(record.msg)
-        # A text that was put together before it came here, perhaps from a request.
+        # The text was formatted before it came here, perhaps with parts of a request.
         return WITHHELD if _in_request.get() or not isinstance(record.msg, str) else record.msg
 
     def formatException(  # noqa: N802
@@ -140,14 +140,14 @@ class _Lines(logging.Formatter):
         ei: tuple[type[BaseException], BaseException, TracebackType | None]
         | tuple[None, None, None],
     ) -> str:
-        """Traceback with the types of the errors; their messages may hold anything."""
+        """Return a traceback with error types only; messages may hold anything."""
         if self.shows_messages or ei[1] is None:
             return super().formatException(ei)
         return "".join(_traceback(ei[1], set())).rstrip("\n")
 
 
 def _traceback(error: BaseException, seen: set[int]) -> Iterator[str]:
-    """Lines of a traceback without any message, errors that led to it first."""
+    """Yield the lines of a traceback without messages, causes first."""
     seen.add(id(error))
     earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if earlier is not None and id(earlier) not in seen:
@@ -160,20 +160,20 @@ def _traceback(error: BaseException, seen: set[int]) -> Iterator[str]:
 
 
 def _harmless(error: BaseException) -> str:
-    """What can be told of an error: what the system calls it, such as a full disk."""
+    """Return the system's name of an error, such as a full disk; empty for other errors."""
     if isinstance(error, OSError) and error.errno is not None:
         return f": [Errno {error.errno}] {os.strerror(error.errno)}"
     return ""
 
 
 class PlainLines(_Lines):
-    """Time, level, id of the request, message; and the traceback of an error."""
+    """Plain format: time, level, request id, message, and the traceback of an error."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(request)s%(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        """One record as text."""
+        """Return a record as text."""
         text = self.message(record)
         shown = logging.makeLogRecord(
             {**record.__dict__, "msg": text, "args": (), "exc_text": None}
@@ -185,13 +185,13 @@ class PlainLines(_Lines):
 
 
 class JsonLines(_Lines):
-    """One JSON object a line: ``time``, ``level``, ``logger``, ``message``, and what there is of
+    """One JSON object per line: ``time``, ``level``, ``logger``, ``message``, and if known
     ``request_id``, ``method``, ``route``, ``status``, ``code``, ``duration_ms``, ``bytes``,
     ``key`` and ``error`` (a traceback).
     """  # noqa: D205
 
     def format(self, record: logging.LogRecord) -> str:
-        """One record as JSON."""
+        """Return a record as JSON."""
         document = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),

@@ -1,8 +1,8 @@
-"""Numbers for Prometheus, at /metrics: requests, errors, analyses, jobs, models, drift.
+"""Prometheus metrics at /metrics: requests, errors, analyses, jobs, models, drift.
 
-The rule: nothing in them is of a client. What happens in a process is counted there, and where
-there are several, in files that all of them read (`share_between_processes`); what is in the
-database is read from it when asked for, at most once in a while.
+They hold no data about clients. Each process counts its own events. Several processes count in
+files readable by all of them (`share_between_processes`). Figures from the database are read on
+request, at most once every `FRESH_S` seconds.
 """
 
 import logging
@@ -26,20 +26,20 @@ from undertone.store import drift
 from undertone.web.openapi import Answers, spec
 
 bp = Blueprint("metrics", __name__)
-FILES = "PROMETHEUS_MULTIPROC_DIR"  # which prometheus_client reads when it is first imported
-METHODS = {"GET", "HEAD", "POST", "DELETE", "OPTIONS"}  # others are whatever somebody invents
+FILES = "PROMETHEUS_MULTIPROC_DIR"  # read by prometheus_client at its first import
+METHODS = {"GET", "HEAD", "POST", "DELETE", "OPTIONS"}  # clients may send any other word
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
-FRESH_S = 10.0  # what is read from the database is told again for so long
+FRESH_S = 10.0  # figures from the database are cached for this long
 logger = logging.getLogger("undertone")
 
 
 def share_between_processes(data_dir: Path) -> None:
-    """Have the processes that are forked from this one count together."""
+    """Let the forks of this process count together, in files under ``data_dir``."""
     os.environ[FILES] = tempfile.mkdtemp(prefix="metrics-", dir=data_dir)
 
 
 def forget_process(_master: Any, worker: Any) -> None:
-    """Count what goes on in a process that has ended no longer; what it did stays."""
+    """Drop the live gauges of a process that has ended; its totals stay. A hook of gunicorn."""
     if FILES in os.environ:
         from prometheus_client.multiprocess import mark_process_dead
 
@@ -47,22 +47,22 @@ def forget_process(_master: Any, worker: Any) -> None:
 
 
 def forget_all(_master: Any) -> None:
-    """Remove the files in which processes counted, at the end of all of them."""
+    """Remove the shared files after the end of all processes. A hook of gunicorn."""
     if folder := os.environ.pop(FILES, ""):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 class Metrics:
-    """What is counted in this process, and the registry of all that is told.
+    """Metrics of this process, and the registry of all published metrics.
 
     Parameters
     ----------
     store : Iterable
-        Collects what is in the database.
+        Collector of figures from the database.
     """
 
     def __init__(self, store: Any) -> None:
-        # Not before the server has said whether processes share their counts.
+        # Imported late: the server must first have called `share_between_processes`, if it does.
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
         from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -91,12 +91,12 @@ class Metrics:
         )
 
     def begin(self) -> None:
-        """Count a request that has come."""
+        """Count a request as under way."""
         g.is_counted = True
         self._underway.inc()
 
     def end(self, response: Response) -> Response:
-        """Count a request that has its answer."""
+        """Count a request with its response and duration."""
         method = request.method if request.method in METHODS else "other"
         route = request.url_rule.rule if request.url_rule else "none"
         took_s = time.perf_counter() - g.started_s
@@ -106,19 +106,19 @@ class Metrics:
         return response
 
     def let_go(self, _error: BaseException | None) -> None:
-        """Count a request no longer."""
+        """Count a request as no longer under way."""
         if g.pop("is_counted", False):
             self._underway.dec()
 
     def note(self, analysis: Analysis, took_s: float) -> None:
-        """Count an analysis."""
+        """Count an analysis with its duration and the length of the recording."""
         model = analysis.prediction.model
         self._analyses.labels(model).observe(took_s)
         self._sound.labels(model).inc(analysis.duration_s)
 
 
 class Stored:
-    """What the database and the models say; read anew when it is no longer fresh."""
+    """Collector of figures from the database and the models, cached for `FRESH_S` seconds."""
 
     def __init__(self, analyzer: Analyzer, jobs: Jobs) -> None:
         self._analyzer = analyzer
@@ -128,11 +128,11 @@ class Stored:
         self._told: list[Any] = []
 
     def describe(self) -> Iterable[Any]:
-        """Nothing, so that nobody asks the database before it is wanted."""
+        """Return nothing, so that registration does not query the database."""
         return ()
 
     def collect(self) -> Iterable[Any]:
-        """All of it."""
+        """Return all metric families."""
         with self._lock:
             if time.monotonic() - self._read_at_s >= FRESH_S:
                 self._told = [*self._models(), *self._database()]
@@ -195,7 +195,7 @@ class Stored:
 
 
 def watch(app: Flask, analyzer: Analyzer, jobs: Jobs) -> None:
-    """Count from now on what the application does."""
+    """Start to count requests and analyses of the application."""
     metrics = Metrics(Stored(analyzer, jobs))
     app.extensions["undertone.metrics"] = metrics
     analyzer.note = metrics.note
@@ -207,7 +207,7 @@ def watch(app: Flask, analyzer: Analyzer, jobs: Jobs) -> None:
 @bp.get("/metrics")
 @spec.validate(resp=Answers("text/plain"), tags=["Server"], operation_id="metrics")
 def show() -> Response:
-    """Numbers for Prometheus."""
+    """Return metrics for Prometheus."""
     from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
     metrics: Metrics = current_app.extensions["undertone.metrics"]

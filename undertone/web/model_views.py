@@ -1,4 +1,4 @@
-"""The page of the installed models, and their pictures."""
+"""Page of the installed models, and their pictures."""
 
 from flask import Blueprint, Response, render_template, send_from_directory
 
@@ -11,7 +11,7 @@ bp = Blueprint("models", __name__)
 
 @bp.get("/models")
 def show() -> str:
-    """Show each installed model: what it is, how good, and where it fails."""
+    """Show each installed model with its description, scores and typical errors."""
     default = analyzer().default_model
     names = sorted(analyzer().recognizers, key=lambda name: (name != default, name))
     return render_template(
@@ -24,7 +24,7 @@ def show() -> str:
 
 @bp.get("/models/<name>/<picture>")
 def picture(name: str, picture: str) -> Response:
-    """Hand out a picture of a model; nothing else of its folder."""
+    """Send a picture of a model, but no other file of its folder."""
     recognizer = analyzer().recognizers.get(name)
     if recognizer is None or picture not in model_words.pictures(recognizer.folder):
         raise UnknownPicture("There is no such model, or no such picture of it.")

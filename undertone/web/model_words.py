@@ -1,4 +1,4 @@
-"""What a model's description means, in words for people who choose one."""
+"""Explanations of a model's description, for people choosing a model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ FAMILIES: Mapping[str, str] = {
     ),
 }
 
-# Each says who is tested; a protocol's name in `ModelInfo.scores` begins with one of these.
+# Test speakers of each protocol. Protocol names in `ModelInfo.scores` begin with one of the keys.
 PROTOCOLS: Mapping[str, str] = {
     "ravdess-emobox": _(
         "RAVDESS in six parts by actor, as the EmoBox benchmark cuts it: each part is answered by "
@@ -49,7 +49,7 @@ OTHER_PROTOCOL = _(
     "Recordings are answered by a model that has never heard the people who speak in them."
 )
 
-# By the beginning of a picture's file name.
+# Captions, by the beginning of a picture's file name.
 PICTURES: Mapping[str, str] = {
     "confusion": _("Which emotions are taken for which: rows are what was played."),
     "reliability": _("Whether answers are right as often as they are sure: on the line they are."),
@@ -66,7 +66,7 @@ class CorpusWords:
     licence: str
 
 
-# As `training.corpus_names.CORPORA` has them, which the server must not need; a test compares.
+# A copy of `training.corpus_names.CORPORA`: the server must not import it. A test compares them.
 CORPORA: Mapping[str, CorpusWords] = {
     "ravdess": CorpusWords(_("RAVDESS (speech)"), "CC BY-NC-SA 4.0"),
     "ravdess_song": CorpusWords(_("RAVDESS (song)"), "CC BY-NC-SA 4.0"),
@@ -82,22 +82,22 @@ OWN = CorpusWords(_("Own recordings"), _("as their owner says"))
 
 @dataclass(frozen=True)
 class Measured:
-    """One protocol's figures, ready to be shown.
+    """Scores of one evaluation protocol, ready for display.
 
     Attributes
     ----------
     title : str
-        As in ``model.json``.
+        Name of the protocol as in ``model.json``.
     protocol : str
-        Who was tested, in a sentence.
+        Description of the test speakers, in a sentence.
     scores : dict
-        What was measured.
+        The measured figures.
     labels : tuple of str
-        Emotions in the order of the confusion matrix.
-    confusion : tuple of tuple of float
-        Rows of played emotions, columns of answers; shares of each row.
+        Emotions in the order of the confusion matrix, n of them.
+    confusion : tuple of tuple of float [shape=(n, n)]
+        Confusion matrix: rows of true emotions, columns of predictions, as shares of each row.
     more_pictures : tuple of str
-        File names of the pictures of this protocol, without the one of the confusion.
+        File names of the pictures of this protocol, except the confusion matrix.
     """
 
     title: str
@@ -109,7 +109,7 @@ class Measured:
 
 
 def measured(info: ModelInfo, folder: Path) -> tuple[Measured, ...]:
-    """All protocols of a model, in the order of its description."""
+    """Return the scores of a model by protocol, in the order of its description."""
     return tuple(
         Measured(
             title=title,
@@ -133,43 +133,43 @@ def measured(info: ModelInfo, folder: Path) -> tuple[Measured, ...]:
 
 
 def headline(figures: Sequence[Measured]) -> Measured | None:
-    """The figures to show first: of the set of emotions that answers are given in, if there are."""
+    """Return the scores to show first: for the default set of emotions, if there are any."""
     of_usual = (each for each in figures if len(each.labels) == DEFAULT_LABEL_SET)
     return next(of_usual, figures[0] if figures else None)
 
 
 def overall_pictures(info: ModelInfo, folder: Path) -> list[str]:
-    """Pictures of no single protocol."""
+    """Return the file names of pictures not tied to one protocol."""
     slugs = [_slug(title) for title in info.scores]
     return [name for name in pictures(folder) if not any(slug in name for slug in slugs)]
 
 
 def pictures(folder: Path) -> list[str]:
-    """File names of a model's pictures: the only files of its folder that are handed out."""
+    """Return the file names of a model's pictures, the only files served from its folder."""
     return sorted(path.name for path in folder.glob("*.png"))
 
 
 def corpus(name: str) -> CorpusWords:
-    """Title and licence of a corpus that a model was trained on."""
+    """Return the title and licence of a training corpus."""
     return CORPORA.get(name, OWN)
 
 
 def is_non_commercial(info: ModelInfo) -> bool:
-    """Whether a licence of the recordings forbids commercial use of what is made of them."""
+    """True if the licence of a training corpus forbids commercial use of derived works."""
     return any("NC" in corpus(name).licence for name in info.trained_on)
 
 
 def size_mb(info: ModelInfo, folder: Path) -> float:
-    """Size of a model's files in MB."""
+    """Return the size of a model's files in MB (10^6 bytes)."""
     return sum((folder / name).stat().st_size for name in info.files) / 1e6
 
 
 def caption(file_name: str) -> str:
-    """What a model's picture shows."""
+    """Return the caption of a model's picture."""
     found = (text for start, text in PICTURES.items() if file_name.startswith(start))
     return next(found, Path(file_name).stem)
 
 
 def _slug(title: str) -> str:
-    """As `training.model_card` names pictures."""
+    """Return a protocol's name as `training.model_card` writes it in file names."""
     return title.replace(", ", "-").replace(" ", "-")

@@ -1,7 +1,8 @@
-"""The OpenAPI document: one `spec` that reads requests, builds answers and describes both.
+"""OpenAPI: one `spec` for parsing requests, checking responses and describing both.
 
-The rule: a view says what it takes and gives once, with ``spec.validate``; that is what is checked.
-Pages for people are left out: they promise nothing to programs.
+Each view declares its request and responses once, with ``spec.validate``. The same declaration is
+checked at run time. HTML pages are left out of the document: they are no stable interface for
+programs.
 """
 
 from typing import Any
@@ -25,7 +26,7 @@ from undertone.errors import (
 from undertone.web.answer_models import ErrorAnswer
 from undertone.web.body_errors import EncodingRefused, RequestTooLarge
 
-# What may come of any request, and what of all but those that are open to everybody.
+# Errors of any request, and errors of requests to endpoints with access control.
 OF_ALL = (WrongHost, TooSlow, EncodingRefused, RequestTooLarge)
 OF_GUARDED = (KeyNeeded, RoleRefused, TooManyRequests)
 
@@ -35,20 +36,20 @@ NO_CONTENT = "204"
 def _refuse(
     _request: Any, _response: Any, error: Exception | None, _instance: Any, _adapter: Any
 ) -> None:
-    """Raise in the house's shape what the library would answer in its own."""
+    """Raise a validation error in Undertone's own format instead of spectree's."""
     if isinstance(error, ValidationError):
         raise refusal(error)
 
 
 def refusal(error: ValidationError) -> BadRequest:
-    """What a client is told whose request does not fit its model."""
+    """Return the error for a request that does not fit its model."""
     first = error.errors()[0]
     field = ".".join(map(str, first["loc"]))[:80] or "The body"
     return BadRequest(f"{field} cannot be used: {first['msg'].lower()}.")
 
 
 class _Plugin(FlaskPlugin):
-    """spectree's own, but a response that a view has made itself goes out as it is."""
+    """spectree's Flask plugin, but a view's own `flask.Response` is sent unchecked."""
 
     def parse_path(self, route: Any, path_parameter_descriptions: Any) -> tuple[str, list[Any]]:
         an_id = "As answers have it in `id`."
@@ -87,20 +88,20 @@ spec = SpecTree(
 
 
 class Answers(Response):
-    """What a call may answer: one thing when all is well, and errors of the house's shape.
+    """Possible responses of a call: one for success, and errors in Undertone's format.
 
     Parameters
     ----------
     good : type of BaseModel, str or None
-        The JSON, or the media type of what is no JSON, or nothing at all.
+        Model of a JSON response, or media type of another response, or None for an empty one.
     *errors : type of UndertoneError
-        What can go wrong, beside what may come of any request.
+        Errors of this call, in addition to those of any request.
     guarded : bool
-        Whether it needs a key where keys are needed.
+        True if the call needs an API key on servers with keys.
     **more : type of BaseModel
-        Other answers by status, as ``HTTP_503``.
+        Models of other responses by status, as ``HTTP_503``.
     status : int
-        When all is well.
+        Status of success.
     """
 
     def __init__(
@@ -120,7 +121,7 @@ class Answers(Response):
         super().__init__(**described, **more)
 
     def generate_spec(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """The document's ``responses``: each error with the codes it may have."""
+        """Return the ``responses`` of the document, each error status with its possible codes."""
         responses: dict[str, Any] = super().generate_spec(*args, **kwargs)
         if self._status != NO_CONTENT:
             responses[self._status].setdefault("content", {self._media_type: {}})
@@ -137,7 +138,7 @@ class Answers(Response):
 
 
 def document(app: flask.Flask, needs_key: bool) -> dict[str, Any]:
-    """The OpenAPI document of an application whose views are all registered."""
+    """Return the OpenAPI document of an application; all views must be registered."""
     ways: list[dict[str, list[str]]] = [{"bearer": []}, {"header": []}]
     with app.app_context():
         return {**spec.spec, "security": ways if needs_key else []}

@@ -1,11 +1,11 @@
-"""File names in forms, whatever bytes they came in. A name is only a label, so a guess will do."""
+"""File names in forms, in any encoding. A name is only a label, so a guess is good enough."""
 
 import re
 from urllib.parse import unquote_to_bytes
 
 from werkzeug.datastructures import Headers
 
-# RFC 8187, which forms should not use and some clients do.
+# Encoded name of RFC 8187. Forms should not use it, but some clients do.
 _EXTENDED_NAME = re.compile(
     r"""filename\*\s*=\s*"?([\w.:-]{0,40})'[^']*'([^\s";]*)""", re.IGNORECASE
 )
@@ -14,27 +14,27 @@ _SHIFT_JIS_LEADS = range(0x81, 0xA0)
 
 
 def file_name(headers: Headers, plain: str) -> str:
-    """Name of the file in a part of a form.
+    """Return the name of the file in a part of a form.
 
     Parameters
     ----------
     headers : Headers
-        Of the part.
+        Headers of the part.
     plain : str
-        The name where no ``filename*`` says it better.
+        Name to use if the part has no ``filename*``.
     """
     extended = _EXTENDED_NAME.search(headers.get("Content-Disposition", ""))
     return decoded(unquote_to_bytes(extended[2][:2000]), extended[1]) if extended else plain
 
 
 def decoded(data: bytes, encoding: str = "") -> str:
-    """Text of bytes in an unknown encoding.
+    """Decode bytes in an unknown encoding.
 
     Parameters
     ----------
     data : bytes
     encoding : str, optional
-        What the client says it is.
+        Encoding as declared by the client.
     """
     for name in (encoding, "utf-8"):
         try:
@@ -45,7 +45,7 @@ def decoded(data: bytes, encoding: str = "") -> str:
 
 
 def _as_shift_jis(data: bytes) -> str:
-    """Text of Japanese bytes; empty if they are not."""
+    """Decode Shift-JIS; return an empty text if the bytes are not Japanese."""
     try:
         text = data.decode("cp932")
         leads = [character.encode("cp932")[0] for character in text if not character.isascii()]

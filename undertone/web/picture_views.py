@@ -1,4 +1,4 @@
-"""Pictures under their own URLs."""
+"""Endpoints for pictures of stored analyses."""
 
 from flask import Blueprint, Response, request
 
@@ -31,10 +31,10 @@ ERRORS = (BadRequest, AnalysisNotFound, UnknownPicture, PictureUnavailable, Stor
     operation_id="picture",
 )
 def show(analysis_id: str, kind: str) -> Response:
-    """A picture of a stored analysis; not drawn for a client that still has it."""
+    """Return a picture of a stored analysis, or 304 if the client's copy is current."""
     describe(kind)
     analysis = analyzer().history.get(analysis_id)
-    # An analysis never changes, and a new drawing version has another tag.
+    # An analysis never changes. A new version of the drawing code changes the tag.
     tag = f"{analysis.id}-{kind}-{asked_words().language}-{DRAWING_VERSION}"
     if request.if_none_match.contains_weak(tag):
         response = Response(status=304)
@@ -56,7 +56,7 @@ def show(analysis_id: str, kind: str) -> Response:
     operation_id="page_picture",
 )
 def page_picture(analysis_id: str, kind: str, theme: str) -> Response:
-    """A chart of the result page as SVG, for the light or the dark page."""
+    """Return a chart of the result page as SVG, in the light or dark theme."""
     charts.describe(kind, PAGE_PICTURES)
     if theme not in THEMES:
         raise UnknownPicture(f"There is no theme {theme[:40]!r}; there are {', '.join(THEMES)}.")
@@ -73,6 +73,6 @@ def page_picture(analysis_id: str, kind: str, theme: str) -> Response:
     operation_id="visualization",
 )
 def visualization(analysis_id: str) -> Response:
-    """Waveform, spectrogram and MFCC of a stored analysis, where `/predict` says they are."""
+    """Return waveform, spectrogram and MFCC of a stored analysis, at the path from `/predict`."""
     shown: Response = show(analysis_id, "overview")
     return shown

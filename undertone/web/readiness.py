@@ -1,7 +1,6 @@
-"""Whether recordings can be analysed now: something is written, and a decoder is asked.
+"""Readiness probe: a test write to the store and a check of the decoders.
 
-The rule: the answer is no older than a second, and finding it costs little however often it is
-asked for.
+The result is cached for one second. So it is never older, and frequent probes cost little.
 """
 
 import threading
@@ -17,15 +16,15 @@ OK = "ok"
 
 
 class Decoding(Protocol):
-    """What is asked of the decoder processes."""
+    """Interface of the decoder processes."""
 
     def check(self) -> None:
-        """Return if files can be decoded now, else raise DecoderDied."""
+        """Return normally if files can be decoded now, else raise DecoderDied."""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """``ok``, or the reason why not: of the store, of the decoders."""
+    """State of the store and of the decoders: ``ok`` or the reason of the failure."""
 
     store: str
     decoders: str
@@ -38,7 +37,7 @@ class Readiness:
     ----------
     history : History
     decoders : Decoding, optional
-        None where the server decodes by itself.
+        None if the server decodes in its own process.
     """
 
     def __init__(self, history: History, decoders: Decoding | None) -> None:
@@ -49,7 +48,7 @@ class Readiness:
         self._found_at_s = float("-inf")
 
     def find(self) -> Findings:
-        """Return what was found in the last second, or else look."""
+        """Return the findings of the last second, or check again."""
         with self._lock:
             if time.monotonic() > self._found_at_s + MAX_AGE_S:
                 self._findings = Findings(self._look_at_store(), self._look_at_decoders())

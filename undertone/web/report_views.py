@@ -1,4 +1,4 @@
-"""Reports to download."""
+"""Endpoint for PDF reports."""
 
 import io
 
@@ -24,8 +24,8 @@ bp = Blueprint("reports", __name__)
     operation_id="report",
 )
 def download(filename: str) -> Response:
-    """A report on the newest analysis of a recording of this name, or on that with this id."""
-    from undertone.drawing.report import report  # slow to import: no start should wait for it
+    """Return a PDF report on the analysis with this id, or the newest with this file name."""
+    from undertone.drawing.report import report  # slow to import; would delay the start
 
     analysis = _find(filename)
     recognizer = analyzer().recognizers.get(analysis.prediction.model)

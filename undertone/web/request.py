@@ -1,4 +1,4 @@
-"""What every view needs of a request: the recording in it, and which answer is wanted."""
+"""Helpers of all views: the recording in a request, and the wanted kind of response."""
 
 from collections.abc import Callable
 from typing import IO, Any, TypeVar, cast
@@ -35,35 +35,46 @@ T = TypeVar("T", bound=BaseModel)
 
 
 def spool() -> IO[bytes]:
-    """Return a place for a part of the current request, in the data folder where it is large."""
+    """Return a spool for a part of the request body; large parts go to the data folder."""
     return cast(IO[bytes], g.body.spool(current_app.config["SETTINGS"].data_dir))
 
 
 class RecordingRequest(Request):
-    """A request whose files go to the data folder if large, and whose JSON is read or refused.
+    """Request with large files in the data folder and strict JSON.
 
-    Werkzeug puts files over 500 kB into the system's temporary folder; Undertone writes nothing
+    Werkzeug puts files over 500 kB into the system's temporary folder. Undertone writes nothing
     outside its data folder.
 
     Attributes
     ----------
     open_upload : callable
-        Where each file goes; a view that keeps files puts another here.
+        Opens a file for each upload. Views that keep their uploads replace it.
     form_limits : FormLimits
-        Of everything but the files.
+        Limits of everything but the files.
     """
 
     open_upload: Callable[[], IO[bytes]] = staticmethod(spool)
     form_limits = FormLimits(parts=1000)
 
     def make_form_data_parser(self) -> FormParser:
-        """Make the reader of a form."""
+        """Return the parser of multipart forms."""
         return FormParser(
             self.headers.get("Content-Type", ""), lambda: self.open_upload(), self.form_limits
         )
 
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
-        """Read the body's JSON, see `read_json`; unreadable JSON is an error, and not None."""
+        """Read the JSON body with `read_json`.
+
+        Parameters
+        ----------
+        force, silent, cache : bool
+            Arguments of Flask's method, without effect here.
+
+        Raises
+        ------
+        UndertoneError
+            The body is not declared as JSON or cannot be read. Flask could return None instead.
+        """
         if not self.is_json:
             what = self.mimetype or "no type at all"
             raise NotJson(f"The body came as {what}; send JSON as application/json.")
@@ -71,22 +82,22 @@ class RecordingRequest(Request):
 
 
 def recording_url(analysis_id: str) -> str | None:
-    """Where the recording of an analysis is played back; None where it is not kept."""
-    if not _analyzer_of_all().recordings.is_kept(analysis_id):  # long lists ask for each line
+    """Return the playback URL of an analysis's recording; None if the recording is not kept."""
+    if not _analyzer_of_all().recordings.is_kept(analysis_id):  # runs for each line of long lists
         return None
     return url_for("history.recording", analysis_id=analysis_id)
 
 
 def given() -> Any:
-    """What `openapi.spec` has read of the current request: its ``query``, ``form`` and ``json``."""
+    """Return the ``query``, ``form`` and ``json`` of the request as read by `openapi.spec`."""
     return request.context  # type: ignore[attr-defined]
 
 
 def analyzer() -> Analyzer:
-    """Return the application's analyser on the part of the history that this request may see.
+    """Return the application's analyser, limited to the history visible to this request.
 
-    Views take it from here and nowhere else, so none of them can forget whose results are asked
-    for.
+    Views get the analyser only from here, so no view can forget to restrict results to their
+    owner.
     """
     return _analyzer_of_all().within(access.scope())
 
@@ -97,22 +108,22 @@ def _analyzer_of_all() -> Analyzer:
 
 
 def wished_model() -> str:
-    """Name of the model that a page's address asks for; the default one if of none."""
+    """Return the model named in the URL of a page, or the default model."""
     wish = request.args.get("model", "")
     return wish if wish in analyzer().recognizers else analyzer().default_model
 
 
 def picture(analysis: Analysis, kind: str) -> bytes:
-    """PNG of an analysis in the language that the address names; see `charts.picture`.
+    """Return a PNG of an analysis in the language named in the URL; see `charts.picture`.
 
-    It is drawn once however often it is asked for.
+    Pictures are cached, so repeated requests do not draw it again.
     """
     pictures: Pictures = current_app.extensions["undertone.pictures"]
     return pictures.get(analysis, kind, asked_words())
 
 
 def page_svg(analysis: Analysis, kind: str, theme: str, words: Words) -> bytes:
-    """SVG of an analysis for the page; see `charts.page_picture`.
+    """Return an SVG of an analysis for the page; see `charts.page_picture`.
 
     Parameters
     ----------
@@ -121,39 +132,52 @@ def page_svg(analysis: Analysis, kind: str, theme: str, words: Words) -> bytes:
         One of `charts.PAGE_PICTURES`.
     theme : {"light", "dark"}
     words : Words
-        Its language.
+        Language of the picture.
     """
     drawn: Pictures = current_app.extensions["undertone.page_pictures"]
     return drawn.get(analysis, f"{kind} {theme}", words)
 
 
 def embedded(analysis: Analysis, kind: str, theme: str) -> str:
-    """Data URL of the same, in the language of the page."""
+    """Return the SVG of `page_svg` as a data URL, in the language of the page.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    kind : str
+        One of `charts.PAGE_PICTURES`.
+    theme : {"light", "dark"}
+    """
     return charts.data_url(page_svg(analysis, kind, theme, page_words()), "image/svg+xml")
 
 
 def analyse(
     body: Recorded, query: LabelChoice, n_labels: int = DEFAULT_LABEL_SET
 ) -> list[Analysis]:
-    """What each model asked for hears in the recording of the current request.
+    """Analyse the recording in the current request with each requested model.
 
     Parameters
     ----------
     body : Recorded
-        Where the recording is, and the model and set of emotions asked for.
+        Request body with the recording, and perhaps a model and a set of emotions.
     query : LabelChoice
-        The same from the address; it counts before the body.
+        The same choices from the URL, with precedence over the body.
     n_labels : {7, 8, 6}
-        Set of emotions where none is asked for.
+        Set of emotions if the request names none.
+
+    Returns
+    -------
+    list of Analysis
+        One for each model.
 
     Raises
     ------
     FileTooLarge
         The recording is over the limit.
     ModelNotInstalled
-        The call itself names a model that is not there.
+        The call has a fixed model, but the model is not installed.
     Busy
-        Too many are waiting already.
+        The queue is full.
     UndertoneError
         Whatever `Analyzer.analyse` raises.
     """
@@ -168,7 +192,7 @@ def analyse(
 
 
 def _models(body: Recorded, query: LabelChoice) -> tuple[str | None, ...]:
-    """Names of the models that are to answer; None is the default one."""
+    """Return the names of the models to use; None is the default model."""
     for name in body.own_models:
         if name not in analyzer().recognizers:
             raise ModelNotInstalled(
@@ -180,7 +204,7 @@ def _models(body: Recorded, query: LabelChoice) -> tuple[str | None, ...]:
 
 
 def analyse_page_form() -> Analysis:
-    """What the page's form asks for; a recording in ``file`` as for `FileForm`.
+    """Analyse the recording in the page's form, in the field ``file`` as for `FileForm`.
 
     Raises
     ------
@@ -195,12 +219,12 @@ def analyse_page_form() -> Analysis:
 
 
 def read_form(model: type[T]) -> T:
-    """The fields of a page's form, read as `openapi.spec` reads those of programs.
+    """Read the fields of a page's form, as `openapi.spec` does for programs.
 
     Raises
     ------
     BadRequest
-        They do not fit the model.
+        The fields do not fit the model.
     """
     return _read(model, _fields(request.form))
 
@@ -213,12 +237,12 @@ def _read(model: type[T], sent: dict[str, Any]) -> T:
 
 
 def _fields(parameters: Any) -> dict[str, Any]:
-    # A list where a field came more than once.
+    # A field sent more than once becomes a list.
     return get_multidict_items(parameters)
 
 
 def too_large(limit_bytes: int) -> FileTooLarge:
-    """The error for a body over the limit."""
+    """Return the error for a file over the size limit."""
     return FileTooLarge(
         f"The file is larger than {limit_bytes / 1024 / 1024:g} MiB, the most accepted here; "
         "cut the recording or send it in a compressed format."
@@ -226,7 +250,7 @@ def too_large(limit_bytes: int) -> FileTooLarge:
 
 
 def wants_html() -> bool:
-    """Whether the client prefers a page: a browser does, a program that accepts anything not."""
+    """True if the client prefers HTML: a browser, but not a program that accepts anything."""
 
     @after_this_request
     def tell_caches(response: Response) -> Response:

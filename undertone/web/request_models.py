@@ -1,7 +1,7 @@
-"""What requests hold: the same classes read it, check it and describe it.
+"""Models of requests: the same classes parse, check and document them.
 
-The rule: what cannot be used is refused with an UndertoneError that says what to send; fields
-that nobody asks for are ignored.
+Unusable values are refused with an UndertoneError; its message says how to correct the request.
+Unknown fields are ignored.
 """
 
 from datetime import UTC, datetime
@@ -41,7 +41,7 @@ def _text_with_recording(value: Any) -> FileStorage:
 
 
 def no_default(schema: dict[str, Any]) -> None:
-    """Leave out of the description a default that stands for: whatever the server's is."""
+    """Remove a placeholder default from the schema: the real default depends on the server."""
     schema.pop("default", None)
 
 
@@ -88,53 +88,53 @@ RecordingText = Annotated[
 
 
 class LabelChoice(BaseModel):
-    """The set of emotions asked for, if any."""
+    """Optional choice of a set of emotions."""
 
     labels: LabelSet = None
 
 
 class Choice(LabelChoice):
-    """The model asked for too, if any."""
+    """Optional choice of a model and a set of emotions."""
 
     model: ModelName = ""
 
 
 class LanguageChoice(BaseModel):
-    """The language asked for; see `languages.asked_words`."""
+    """Choice of a language; see `languages.asked_words`."""
 
     lang: Language = "en"
 
 
 class ChartChoice(Choice, LanguageChoice):
-    """The same of a call whose answer holds charts."""
+    """Choice of model, emotions and language for a call with charts in its response."""
 
 
 class Recording(NamedTuple):
-    """A recording as it came: its bytes, and the name it goes by (may be empty)."""
+    """A recording as received: its bytes and its file name (may be empty)."""
 
     content: RecordingBytes
     filename: str
 
 
 class Recorded(LabelChoice):
-    """A body with a recording in it; `how_to_send` is for who sent none."""
+    """Request body with a recording; `how_to_send` is a hint for requests without one."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
     how_to_send: ClassVar[str]
 
     @classmethod
     def missing(cls) -> MissingFile:
-        """The error for a request without a recording."""
+        """Return the error for a request without a recording."""
         return MissingFile(f"No recording came with the request: {cls.how_to_send}")
 
     @property
     def own_models(self) -> tuple[str, ...]:
-        """Names of the models that this call is answered by; none where the client may choose."""
+        """Names of the fixed models of this call; empty if the client may choose."""
         return ()
 
     @property
     def recording(self) -> Recording:
-        """The recording in the body."""
+        """The recording in the request body."""
         raise NotImplementedError
 
 
@@ -147,7 +147,7 @@ class _Multipart(Recorded):
         file = fields.get(cls.field)
         if isinstance(file, list):
             raise BadRequest(f"The field '{cls.field}' came {len(file)} times; send one recording.")
-        # A file input left empty comes without a name and without bytes.
+        # Browsers send an empty file input as a part without a name and without bytes.
         if not isinstance(file, FileStorage) or not (file.filename or file.stream.read(1)):
             raise cls.missing()
         file.stream.seek(0)
@@ -160,7 +160,7 @@ class _Multipart(Recorded):
 
 
 class FileForm(_Multipart, Choice):
-    """A form with a recording in the field ``file``."""
+    """Form with a recording in the field ``file``."""
 
     field = "file"
     how_to_send = "send it as multipart/form-data in the field 'file'."
@@ -169,7 +169,7 @@ class FileForm(_Multipart, Choice):
 
 
 class AudioForm(_Multipart):
-    """A form with a recording in the field ``audio``, for both models of the usual kinds."""
+    """Form with a recording in the field ``audio``, for the models ensemble and cnn."""
 
     field = "audio"
     how_to_send = "send it as multipart/form-data in the field 'audio'."
@@ -178,12 +178,12 @@ class AudioForm(_Multipart):
 
     @property
     def own_models(self) -> tuple[str, ...]:
-        """Both, in the order in which the answer names them."""
+        """Both names, in the order of the response."""
         return ("ensemble", "cnn")
 
 
 class ModelTypeForm(AudioForm):
-    """A form with a recording in the field ``audio``, and which of the two is to answer."""
+    """Form with a recording in the field ``audio`` and a choice of one of the two models."""
 
     model_type: Annotated[
         str,
@@ -196,12 +196,12 @@ class ModelTypeForm(AudioForm):
 
     @property
     def own_models(self) -> tuple[str, ...]:
-        """The one that the type stands for."""
+        """Name of the model for the given type."""
         return ("cnn",) if self.model_type == "cnn" else ("ensemble",)
 
 
 class AudioJson(Recorded, Choice):
-    """JSON with a recording in it."""
+    """JSON with a recording in base64."""
 
     how_to_send = (
         'send JSON as application/json: {"audio": "data:audio/wav;base64,..."}; the bare base64 '
@@ -214,13 +214,13 @@ class AudioJson(Recorded, Choice):
     @classmethod
     def _has_audio(cls, fields: Any) -> Any:
         audio = fields.get("audio") if isinstance(fields, dict) else None
-        if not audio and not isinstance(audio, FileStorage):  # which is false without a name
+        if not audio and not isinstance(audio, FileStorage):  # falsy without a name
             raise cls.missing()
         return fields
 
     @property
     def recording(self) -> Recording:
-        """The recording, named after its kind and the time of its coming (UTC)."""
+        """The recording, named after its audio format and its time of arrival (UTC)."""
         content = cast(Spool, self.audio.stream).content()
         name = f"recording_{datetime.now(UTC):%Y%m%d_%H%M%S}.{extension(content)}"
         return Recording(content, name)
