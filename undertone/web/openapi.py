@@ -42,7 +42,7 @@ def _refuse(
 
 
 def refusal(error: ValidationError) -> BadRequest:
-    """Return the error for a request that does not fit its model."""
+    """Return the error for a request with values unfit for its model."""
     first = error.errors()[0]
     field = ".".join(map(str, first["loc"]))[:80] or "The body"
     return BadRequest(f"{field} cannot be used: {first['msg'].lower()}.")

@@ -1,4 +1,4 @@
-"""One result as a file: JSON with all of it, CSV with what was heard when."""
+"""Endpoints for one result as a file: complete JSON, or a CSV table by time."""
 
 import csv
 import io
@@ -31,7 +31,7 @@ COLUMNS = (
     operation_id="result_json",
 )
 def as_json(analysis_id: str) -> Response:
-    """All that is stored of an analysis, as a file."""
+    """Return all stored data of an analysis as a JSON file."""
     analysis = analyzer().history.get(analysis_id)
     response = jsonify(with_timeline(analysis))
     name_download(response, export_name(analysis.filename, "json"))
@@ -45,10 +45,10 @@ def as_json(analysis_id: str) -> Response:
     operation_id="result_csv",
 )
 def as_csv(analysis_id: str) -> Response:
-    """The whole recording, its passages and its windows as a table."""
+    """Return a CSV table of the whole recording, its passages and its windows."""
     analysis = analyzer().history.get(analysis_id)
     file = io.StringIO()
-    file.write("\ufeff")  # by which spreadsheets know UTF-8
+    file.write("\ufeff")  # byte order mark: spreadsheets need it to recognize UTF-8
     writer = csv.writer(file)
     writer.writerow(COLUMNS)
     writer.writerows(_rows(analysis))

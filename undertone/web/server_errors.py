@@ -1,6 +1,7 @@
-"""Errors of requests that never reach the application, in the same shape as all others.
+"""Error responses to requests rejected before they reach the application.
 
-gunicorn would answer these with a page of its own and log what it could not parse, keys included.
+They have the same format as all other errors. gunicorn would answer with its own HTML page and log
+the unparsed input, API keys included.
 """
 
 import json
@@ -18,7 +19,7 @@ from undertone.web.headers import SECURITY_HEADERS
 
 logger = logging.getLogger("undertone")
 
-# The first class that fits counts; others are errors of the server itself.
+# The first matching class counts. Any other error is an error of the server itself.
 REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (errors.LimitRequestLine, 414, "The address is longer than this server takes."),
     (errors.LimitRequestHeaders, 431, "The request's headers are larger than this server takes."),
@@ -38,13 +39,13 @@ REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
 
 
 def refuse(client: Any, error: BaseException) -> None:
-    """Answer with an error, to be followed by closing the connection.
+    """Send an error response. The caller must close the connection afterwards.
 
     Parameters
     ----------
     client : socket.socket
     error : Exception
-        Of the parser, of the house, or any other.
+        An error of the parser, an UndertoneError, or any other.
     """
     told = _in_our_shape(error)
     if told.status >= 500 and not isinstance(error, errors.ParseException):
@@ -64,12 +65,12 @@ def refuse(client: Any, error: BaseException) -> None:
         f"{name}: {value}\r\n" for name, value in headers.items()
     )
     with suppress(OSError):
-        client.settimeout(1.0)  # it fits into the kernel's buffer, unless the client reads nothing
+        client.settimeout(1.0)  # fits into the kernel's buffer unless the client reads nothing
         client.sendall(head.encode() + b"\r\n" + body)
 
 
 def oversized(head: bytes) -> Any:
-    """Return the parser's error for a head that is larger than any may be."""
+    """Return the parser's error for a request head over the size limit."""
     first, end, _ = head.partition(b"\r\n")
     if not end:
         return errors.LimitRequestLine(len(first))

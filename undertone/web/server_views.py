@@ -1,4 +1,4 @@
-"""What the server says of itself: its models and its health."""
+"""Endpoints about the server: installed models and health probes."""
 
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
@@ -15,7 +15,7 @@ bp = Blueprint("server", __name__)
 
 
 class ModelAnswer(BaseModel):
-    """A model as its description has it."""
+    """Description of a model."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -53,13 +53,13 @@ class ModelAnswer(BaseModel):
 
 
 class ModelsAnswer(ModelAnswer):
-    """The default model, and all of them."""
+    """Description of the default model, and a list of all models."""
 
     models: list[ModelAnswer]
 
 
 class HealthAnswer(BaseModel):
-    """Whether recordings can be analysed now."""
+    """Readiness of the server to analyse recordings."""
 
     status: Literal["ok", "unavailable"]
     models: Annotated[
@@ -76,7 +76,7 @@ class HealthAnswer(BaseModel):
 
 
 class LiveAnswer(BaseModel):
-    """That this process answers."""
+    """Response of the liveness probe."""
 
     status: Literal["ok"]
 
@@ -84,7 +84,7 @@ class LiveAnswer(BaseModel):
 @bp.get("/models/info")
 @spec.validate(resp=Answers(ModelsAnswer), tags=["Server"], operation_id="models")
 def models_info() -> ModelsAnswer:
-    """The default model, and a list of all."""
+    """Return the default model and a list of all models."""
     recognizers: dict[str, Any] = dict(analyzer().recognizers)
     infos = {name: _describe(recognizer.info) for name, recognizer in recognizers.items()}
     default = infos[analyzer().default_model]
@@ -96,7 +96,7 @@ def models_info() -> ModelsAnswer:
     resp=Answers(LiveAnswer, guarded=False), tags=["Server"], security=[], operation_id="live"
 )
 def live() -> LiveAnswer:
-    """Whether this process answers at all; who starts it anew when it does not asks this."""
+    """Liveness probe: responds as long as the process runs; restart the process if it fails."""
     return LiveAnswer(status="ok")
 
 
@@ -108,7 +108,7 @@ def live() -> LiveAnswer:
     operation_id="ready",
 )
 def ready() -> tuple[HealthAnswer, int]:
-    """Whether requests should be sent here: as `/health`."""
+    """Readiness probe: the same response as `/health`."""
     return _health()
 
 
@@ -120,7 +120,7 @@ def ready() -> tuple[HealthAnswer, int]:
     operation_id="health",
 )
 def health() -> tuple[HealthAnswer, int]:
-    """Whether recordings can be analysed now: models loaded, history writable, no end in sight."""
+    """Report health: 503 unless models, history and decoders work and no stop is pending."""
     return _health()
 
 
@@ -139,7 +139,7 @@ def _health() -> tuple[HealthAnswer, int]:
 
 
 def _describe(info: Any) -> dict[str, Any]:
-    """A model in the words of the wire contract, and all that its description holds."""
+    """Return a model's full description, with the API's names for its main fields."""
     return {
         **asdict(info),
         "model_type": info.family,

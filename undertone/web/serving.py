@@ -1,4 +1,4 @@
-"""The server's worker, which limits slow clients, and its master, which drains."""
+"""gunicorn worker with limits on slow clients, and gunicorn master with a drain phase."""
 
 import ctypes
 import errno
@@ -28,23 +28,23 @@ SO_ATTACH_FILTER = 26  # Linux
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """A worker with threads, none of which a slow client holds for long."""
+    """Threaded worker; slow clients cannot hold a thread for long."""
 
     def init_process(self) -> None:
-        """Begin to serve."""
+        """Set up memory and connection limits, then start the worker."""
         _share_memory()
         self._trim_at_s = self._shed_at_s = time.monotonic()
-        self._n_busy = 0  # connections that have a thread or wait for one
+        self._n_busy = 0  # connections with a thread or in the queue for one
         self.worker_connections: int = min(self.cfg.worker_connections, _n_files() // 2)
         super().init_process()
 
     def run(self) -> None:
-        """Serve until stopped."""
+        """Serve connections until the worker is stopped."""
         self._waiting = WaitingConnections(self.poller, self._begin, self._tell_late, self._end)
         super().run()
 
     def enqueue_req(self, conn: Any) -> None:
-        """Wait for the request of a connection: a new one, or one that was kept alive."""
+        """Wait for the next request of a new or kept-alive connection."""
         if not isinstance(conn.sock, Connection):
             conn.sock = Connection.adopt(conn.sock, conn.client)
             if self.nr_conns > self.worker_connections - SPARE_CONNECTIONS:
@@ -52,7 +52,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._waiting.expect(conn, conn.parser.unreader.take_buffered() if conn.parser else b"")
 
     def accept(self, listener: Any) -> None:
-        """Accept a connection; where there are no file descriptors left, make room for one."""
+        """Accept a connection; if no file descriptors are left, close another to make room."""
         try:
             super().accept(listener)
         except OSError as error:
@@ -61,7 +61,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._waiting.shed()
 
     def finish_request(self, conn: Any, fs: Any) -> None:
-        """Keep a connection whose request has been answered, or close it."""
+        """Keep a connection alive after the response, or close it."""
         self._n_busy -= 1
         if not fs.cancelled() and not fs.exception() and fs.result():
             super().finish_request(conn, fs)
@@ -69,29 +69,40 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._waiting.close(conn)
 
     def handle(self, conn: Any) -> Any:
-        """Parse a request, whose head is there, and answer it."""
+        """Parse a request with a complete head and send the response."""
         with logs.during_request():
             return super().handle(conn)
 
     def handle_request(self, req: Any, conn: Any) -> Any:
-        """Answer a request whose head has been parsed."""
+        """Send the response to a request with a parsed head."""
         req.body = body = RequestBody(req, conn.sock)
-        req._expected_100_continue = False  # the body does that, if anybody reads it
+        req._expected_100_continue = False  # `RequestBody` sends it at the first read
         usual = req.should_close
-        # Asked when the response begins: what has not been read by then is never read.
+        # Called at the start of the response. An unread rest of the body is never read after that.
         req.should_close = lambda: usual() or not body.is_finished
         return super().handle_request(req, conn)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Answer a request that cannot be parsed, in the one shape of errors."""
+        """Send the usual error response to an unparsable request.
+
+        Parameters
+        ----------
+        req : object
+            Not used.
+        client : socket.socket
+        addr : object
+            Not used.
+        exc : BaseException
+            The error of the parser or of Undertone.
+        """
         refuse(client, exc)
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """Begin to accept connections, or stop; at the end, take those that wait already.
+        """Start or stop accepting connections; on shutdown, accept the pending ones first.
 
-        gunicorn leaves them where they are until all others are answered, and has them cut off
-        then: a proxy before it would have to say 502. From now on they are refused instead, so
-        that it asks another process.
+        gunicorn leaves pending connections in the queue until all others are answered, and then
+        cuts them off. A proxy in front would have to respond with 502. Here the listener is closed
+        at once, so later connections are refused and the proxy tries another process.
         """
         super().set_accept_enabled(enabled)
         if enabled or self.alive:
@@ -104,7 +115,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             listener.close()
 
     def murder_pending(self) -> None:
-        """Every second: end what has lasted too long."""
+        """Run every second: close overdue connections and return free memory to the system."""
         super().murder_pending()
         self._waiting.sweep()
         if not self.alive:
@@ -119,7 +130,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._trim_at_s = now_s + TRIM_EVERY_S
 
     def _begin(self, conn: Any, head: bytes) -> None:
-        """Give a connection a thread, once the head of its request is there."""
+        """Queue a connection for a thread after the head of its request has arrived."""
         if len(head) > MAX_HEAD_BYTES and b"\r\n\r\n" not in head:
             refuse(conn.sock, oversized(head))
             self._waiting.close(conn)
@@ -138,9 +149,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
 
 def _n_files() -> int:
-    """Allow as many open files as the system lets this process have; return their number.
+    """Raise the limit of open files up to `MOST_FILES`, if allowed; return the limit.
 
-    Each connection is one, and so is each large upload.
+    Each connection needs one file descriptor, and so does each large upload.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = min(hard, MOST_FILES) if hard != resource.RLIM_INFINITY else MOST_FILES
@@ -151,28 +162,27 @@ def _n_files() -> int:
 
 
 def _let_nobody_in(listener: socket.socket) -> None:
-    """Drop attempts to connect to a listener, in all processes that share it.
+    """Drop new connection attempts to a listener, in all processes sharing it.
 
-    Whoever came after a worker had accepted the last and before it closed the listener would be
-    cut off. So they get no answer, until a second later they try again and are refused.
+    A client could connect after a worker's last accept, but before the listener is closed. It would
+    be cut off. With the filter it gets no answer, tries again a second later and is then refused.
     """
-    drop_all = struct.pack("HBBI", 0x06, 0, 0, 0)  # classic BPF: return 0, which keeps no byte
+    drop_all = struct.pack("HBBI", 0x06, 0, 0, 0)  # classic BPF: return 0, i.e. keep no byte
     instructions = ctypes.create_string_buffer(drop_all)
     program = struct.pack("HP", 1, ctypes.addressof(instructions))
-    with suppress(OSError):  # other systems have no such thing
+    with suppress(OSError):  # not available on other systems
         listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
 
 def _share_memory() -> None:
     """Let all threads share two heaps.
 
-    glibc gives each of a server's dozens of threads one of its own, and each keeps what an analysis
-    has needed there: with the encoder alone 800 MB after some hundred requests, 340 with two. Free
-    memory stays with
-    the process until it rests: a chart's pixels, fetched from the system and given back each time,
-    took 12 ms of CPU of its 24.
+    By default glibc gives each of a server's dozens of threads a heap of its own. Each heap keeps
+    the memory of an analysis: with the encoder alone 800 MB after some hundred requests, against
+    340 MB with two heaps. Free memory stays with the process until `_give_back_memory`. Otherwise
+    each chart's pixels were allocated by the system and freed again, at 12 of 24 ms of CPU time.
     """
-    with suppress(OSError, AttributeError):  # other C libraries have no such thing
+    with suppress(OSError, AttributeError):  # not available in other C libraries
         library = ctypes.CDLL(None)
         library.mallopt(-8, 2)  # M_ARENA_MAX
         library.mallopt(-3, 32 * 2**20)  # M_MMAP_THRESHOLD
@@ -180,19 +190,19 @@ def _share_memory() -> None:
 
 
 def _give_back_memory() -> None:
-    """Give the system what lies free between what is in use; some milliseconds of work."""
+    """Return free heap memory to the system; takes some milliseconds."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
 class Master(Arbiter):  # type: ignore[misc]
-    """A master whose workers say for a while that they are about to end, before they do.
+    """Master with a drain phase: workers announce their end for a while before they stop.
 
     Parameters
     ----------
     app : gunicorn.app.base.BaseApplication
     drain_s : float
-        How long that is; a second signal cuts it short.
+        Duration of the drain phase in seconds. A second signal cuts it short.
     """
 
     def __init__(self, app: Any, drain_s: float) -> None:
@@ -200,7 +210,7 @@ class Master(Arbiter):  # type: ignore[misc]
         self._drain_s = drain_s
 
     def handle_term(self) -> None:
-        """Tell the workers, wait, and end."""
+        """Announce the end to the workers, wait for the drain phase, and stop."""
         until_s = time.monotonic() + self._drain_s
         if self._drain_s:
             self.kill_workers(signal.SIGUSR2)
@@ -208,7 +218,7 @@ class Master(Arbiter):  # type: ignore[misc]
         while (left_s := until_s - time.monotonic()) > 0:
             if ends.intersection(self.wait_for_signals(timeout=min(1.0, left_s))):
                 break
-        # Sockets of systemd's, or shared with another master that takes over, live on after this.
+        # Sockets of systemd, or shared with a master taking over, stay open after this.
         if not (self.systemd or self.reexec_pid or self.master_pid):
             for listener in self.LISTENERS:
                 _let_nobody_in(listener.sock)

@@ -1,4 +1,4 @@
-"""One stored analysis in the words of each call: its own keys, names and units."""
+"""Conversion of a stored analysis to the response format of each call: keys, names and units."""
 
 import base64
 from typing import Any
@@ -22,7 +22,7 @@ from undertone.web.request import picture, recording_url
 
 
 def upload(heard: Analysis) -> UploadAnswer:
-    """Emotion, probabilities, windows, a timeline and a chart."""
+    """Return emotion, probabilities, windows, a timeline and a chart."""
     line = timeline(heard)
     return UploadAnswer(
         **_of_one_model(heard),
@@ -36,7 +36,7 @@ def upload(heard: Analysis) -> UploadAnswer:
 
 
 def predict(heard: Analysis) -> PredictAnswer:
-    """Emotion, probabilities and the path of a picture."""
+    """Return emotion, probabilities and the path of a picture."""
     return PredictAnswer(
         **_of_one_model(heard),
         emotion=heard.prediction.label,
@@ -48,7 +48,7 @@ def predict(heard: Analysis) -> PredictAnswer:
 
 
 def api_predict(heard: Analysis) -> ApiPredictAnswer:
-    """Emotion and probabilities."""
+    """Return emotion and probabilities."""
     return ApiPredictAnswer(
         **_of_one_model(heard),
         emotion=heard.prediction.label,
@@ -58,7 +58,7 @@ def api_predict(heard: Analysis) -> ApiPredictAnswer:
 
 
 def analyze(heard: Analysis) -> AnalyzeAnswer:
-    """Percentages of eight emotions and three pictures."""
+    """Return percentages of eight emotions and three pictures."""
     return AnalyzeAnswer(
         **_of_one_model(heard),
         success=True,
@@ -75,7 +75,7 @@ def analyze(heard: Analysis) -> AnalyzeAnswer:
 
 
 def classify_audio(heard: Analysis) -> ClassifyAnswer:
-    """The emotion alone, by one of the two usual kinds of models."""
+    """Return the emotion alone, by the SVM (ensemble) or the CNN."""
     return ClassifyAnswer(
         **_of_one_model(heard),
         audio_emotion=_adjective(heard.prediction.label),
@@ -85,7 +85,7 @@ def classify_audio(heard: Analysis) -> ClassifyAnswer:
 
 
 def classify_audio_both(by_svm: Analysis, by_cnn: Analysis) -> ClassifyBothAnswer:
-    """The emotion alone, by both of the two usual kinds of models."""
+    """Return the emotion alone, by both the SVM (ensemble) and the CNN."""
     return ClassifyBothAnswer(
         filename=by_svm.filename,
         duration_s=by_svm.duration_s,

@@ -1,11 +1,11 @@
-"""Connections that need no thread: their request is still arriving, or they are closing.
+"""Connections without a thread: their request is still arriving, or they are closing.
 
-A request gets a thread once its head is complete. So idle connections and clients that send a
-header a minute cost a file descriptor each, and no more. A response that was sent before the
-request had arrived is followed by a lingering close: the rest of the request is read and thrown
-away for a while, since closing at once would reset the connection and take the response with it.
+A request gets a thread once its head is complete. So an idle connection, or a client sending one
+header a minute, costs a file descriptor and nothing more. If the response was sent before the
+whole request had arrived, a lingering close follows: the rest of the request is read and discarded
+for a while. Closing at once would reset the connection and lose the response.
 
-All of it runs on the worker's main thread.
+All code here runs on the worker's main thread.
 """
 
 import re
@@ -26,8 +26,8 @@ PIECE_BYTES = 2**18
 LINGER_S = 60.0
 LINGER_IDLE_S = 5.0
 LINGER_BYTES = 256 * 2**20
-STOP_LINGER_S = 2.0  # at the server's end
-_END_OF_HEAD = re.compile(rb"\r\n\r\n|(?<!\r)\n")  # a line that ends in LF alone is refused
+STOP_LINGER_S = 2.0  # during shutdown of the server
+_END_OF_HEAD = re.compile(rb"\r\n\r\n|(?<!\r)\n")  # a bare LF is refused
 
 
 @dataclass(eq=False)
@@ -43,7 +43,7 @@ class _Waiting:
 
     @property
     def ends_s(self) -> float:
-        """When it is dropped."""
+        """Time of the drop on the monotonic clock, in seconds."""
         return min(self.due_s, self.idle_due_s)
 
 
@@ -54,12 +54,12 @@ class WaitingConnections:
     ----------
     selector : selectors.BaseSelector
     ready : callable
-        Called with a connection and the bytes read so far, once the head of a request is there or
-        can only be refused.
+        Called with a connection and the bytes read so far, once the head of a request is complete
+        or certain to be refused.
     late : callable
-        Called with a connection whose head did not come in time, to answer it.
+        Called with a connection to send an error response: its head did not come in time.
     gone : callable
-        Called with a connection that has been closed.
+        Called with a connection after it was closed.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class WaitingConnections:
         self._waiting: dict[Any, _Waiting] = {}
 
     def expect(self, conn: Any, head: bytes) -> None:
-        """Wait for a request, of which these bytes are there already."""
+        """Wait for a request; ``head`` holds the bytes read so far."""
         waiting = _Waiting(conn, time.monotonic() + deadlines.patience_s)
         waiting.head += head
         conn.sock.setblocking(False)
@@ -84,10 +84,10 @@ class WaitingConnections:
             self._ready(conn, bytes(waiting.head))
             return
         self._wait(waiting)
-        self._read_head(waiting)  # mostly it is there already
+        self._read_head(waiting)  # most requests have arrived already
 
     def close(self, conn: Any) -> None:
-        """Close a connection as soon as the client has read its answer and closed its side."""
+        """Close a connection once the client has read the response and closed its side."""
         sock: Connection = conn.sock
         try:
             if sock.is_aborted:
@@ -100,7 +100,7 @@ class WaitingConnections:
             return
         now_s = time.monotonic()
         waiting = _Waiting(conn, now_s + LINGER_S, True, idle_due_s=now_s + LINGER_IDLE_S)
-        if sock.is_deaf:  # nothing can be waited for: its end looks the same as silence
+        if sock.is_deaf:  # no use in waiting: its end looks the same as silence
             waiting.due_s = now_s + STOP_LINGER_S
             self._waiting[conn] = waiting
             return
@@ -108,7 +108,7 @@ class WaitingConnections:
         self._discard(waiting)
 
     def sweep(self) -> None:
-        """End those whose time is over."""
+        """End overdue connections."""
         now_s = time.monotonic()
         for waiting in [each for each in self._waiting.values() if each.ends_s < now_s]:
             if not waiting.head:
@@ -119,13 +119,13 @@ class WaitingConnections:
             self.close(waiting.conn)
 
     def hurry(self) -> None:
-        """The server ends: let none last long."""
+        """Shorten all deadlines, because the server is stopping."""
         until_s = time.monotonic() + STOP_LINGER_S
         for waiting in self._waiting.values():
             waiting.due_s = min(waiting.due_s, until_s)
 
     def shed(self) -> None:
-        """Make room: end the oldest connection of the client with the most."""
+        """Make room: close the oldest connection of the client with the most connections."""
         if not self._waiting:
             return
         n_of = Counter(conn.sock.address for conn in self._waiting)
@@ -177,8 +177,8 @@ class WaitingConnections:
 
 
 def _is_complete(head: bytearray, n_seen: int) -> bool:
-    """Whether the parser need not wait for more, to read the head or to refuse it.
+    """True if the parser can read or refuse the head without more bytes.
 
-    The first `n_seen` bytes have been looked at before.
+    The first `n_seen` bytes have been searched before.
     """
     return len(head) > MAX_HEAD_BYTES or bool(_END_OF_HEAD.search(head, max(0, n_seen - 3)))

@@ -1,7 +1,7 @@
-"""A WebSocket on the connection of a request, for servers that give each request a thread.
+"""WebSocket on the connection of a request, for servers with one thread per request.
 
-The rule: it reads only when it is asked to. Who sends more than is listened to has to wait, so
-there is never more than one message and one piece of the next in memory.
+It reads from the connection only on request. A client sending too fast has to wait, so memory never
+holds more than one message and one piece of the next.
 """
 
 import socket
@@ -23,29 +23,29 @@ from undertone.web.capacity import deadlines
 
 MAX_MESSAGE_BYTES = 2**20
 PIECE_BYTES = 2**16
-SEND_LIMIT_S = 10.0  # who takes no answer for so long gets none any more
+SEND_LIMIT_S = 10.0  # a client that blocks for so long is disconnected
 HEARTBEAT_S = 20.0
 FAREWELL_S = 2.0
 
 
 class Closed(Exception):
-    """The other side has closed the connection, or is gone."""
+    """The client has closed the connection or is gone."""
 
 
 class WebSocket:
-    """One side of a conversation; for one thread.
+    """Server side of a WebSocket connection; for use by one thread.
 
     Parameters
     ----------
     environ : mapping
-        The WSGI environment of a request that asks for a WebSocket.
+        The WSGI environment of a request for a WebSocket.
 
     Raises
     ------
     UpgradeRequired
-        It does not ask for one as the standard says, or the server carries none.
+        The request does not follow the standard, or the server supports no WebSockets.
     Closed
-        Who asked is gone.
+        The client is gone.
     """
 
     def __init__(self, environ: Mapping[str, Any]) -> None:
@@ -62,17 +62,17 @@ class WebSocket:
         self._is_text = False
         self._messages: deque[str | bytes] = deque()
         self._heard_at_s = self._pinged_at_s = time.monotonic()
-        # The server has read the request already: what is left to read are messages.
+        # The server has read the request already, so only messages follow.
         self._protocol = ServerProtocol(state=OPEN, max_size=MAX_MESSAGE_BYTES)
         self._send(response.serialize())
 
     def receive(self, timeout_s: float) -> str | bytes | None:
-        """The next message; None where none is complete within this time.
+        """Return the next message; None if none is complete within this time.
 
         Raises
         ------
         Closed
-            There will be none any more.
+            No more messages will come.
         """
         if not self._messages:
             self._check_open()
@@ -85,19 +85,19 @@ class WebSocket:
         Raises
         ------
         Closed
-            It cannot be sent.
+            The message cannot be sent.
         """
         self._check_open()
         self._protocol.send_text(text.encode())
         self._flush()
 
     def keep_alive(self) -> None:
-        """Ask for a sign of life after a while of silence; to be called about every second.
+        """Send a heartbeat after a while of silence; to be called about every second.
 
         Raises
         ------
         Closed
-            There was none.
+            Nothing has come from the client for twice `HEARTBEAT_S`.
         """
         now_s = time.monotonic()
         if now_s - self._heard_at_s > 2 * HEARTBEAT_S:
@@ -109,13 +109,13 @@ class WebSocket:
             self._flush()
 
     def close(self, code: int, reason: str) -> None:
-        """Say farewell if the other side has not, and wait a moment for its own."""
+        """Send a close frame unless the client has, and wait a moment for the client's."""
         with suppress(Closed):
             if self._protocol.state is OPEN:
                 self._protocol.send_close(code, reason)
                 self._flush()
-            # Ending a connection while something in it is unread takes back what was sent last.
-            deadlines.set(self._socket, FAREWELL_S)  # may be cut short where threads are scarce
+            # Closing a connection with unread data would discard the last sent data.
+            deadlines.set(self._socket, FAREWELL_S)  # may be cut short if threads are scarce
             until_s = time.monotonic() + FAREWELL_S
             while self._protocol.state is CLOSING and not self._protocol.close_rcvd:
                 self._read(max(0.0, until_s - time.monotonic()))
@@ -128,7 +128,7 @@ class WebSocket:
             raise Closed
 
     def _read(self, timeout_s: float) -> None:
-        """Take one piece of what has arrived."""
+        """Read one piece from the connection and process its frames."""
         self._socket.settimeout(timeout_s)
         piece = self._receive_bytes()
         if piece is None:
@@ -143,7 +143,7 @@ class WebSocket:
         self._flush()
 
     def _receive_bytes(self) -> bytes | None:
-        """What has arrived; None where nothing has in time, empty at the end."""
+        """Return the next bytes; None if none came in time, empty at the end of the connection."""
         try:
             return self._socket.recv(PIECE_BYTES)
         except (TimeoutError, BlockingIOError, ssl.SSLWantReadError):
@@ -163,7 +163,7 @@ class WebSocket:
             self._messages.append(message.decode("utf-8", "replace") if self._is_text else message)
 
     def _flush(self) -> None:
-        """Send what the protocol has to say; at its end that is nothing."""
+        """Send the pending data of the protocol; an empty piece marks its end."""
         for data in self._protocol.data_to_send():
             self._send(data)
 
