@@ -43,7 +43,7 @@ TURN_S = 1.0  # longest time until a session notices that it has to end
 # Upper limit of the sound taken in between two answers. Without it, a client with an endless
 # backlog would never get an answer.
 CATCH_UP_S = 60.0
-BUSY_LIMIT_S = 30.0  # without a turn; the client had better come back later
+BUSY_LIMIT_S = 30.0  # longest wait for a turn; then the client should come back later
 CLOSE_CODES = {TooManyLiveSessions: 1013, Busy: 1013, ServerStopping: 1001}  # others: 1008
 
 
