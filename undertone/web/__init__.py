@@ -1,1 +1,1 @@
-"""The web: what requests hold, what answers say, who may ask."""
+"""Web layer: request and response models, views, and access control."""

@@ -1,7 +1,7 @@
-"""Who may do what: which hosts and pages are ours, whose key this is, how often one may ask.
+"""Access control: trusted hosts, same-origin checks, API keys and rate limits.
 
-The rule: all that is asked of a request before any view sees it stands here. What is open to
-everybody are the files of the pages, which hold nothing of anybody's, and the health of the server.
+The rule: every check that runs before a view is in this module. Only the static files, without
+any user data, and the health endpoints are open to everybody.
 """
 
 import ipaddress
@@ -32,20 +32,20 @@ from undertone.store.scope import EVERYTHING, NOTHING, Scope
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-# Segments of unreserved characters (RFC 3986), none of which is "." or "..".
+# Segments of unreserved characters (RFC 3986); none may be "." or "..".
 _PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+", re.ASCII)
 OPEN_ENDPOINTS = {"static", "server.health", "server.live", "server.ready"}
-METRICS_ENDPOINT = "metrics.show"  # counts of all keys together, so not for those of users
+METRICS_ENDPOINT = "metrics.show"  # sums over all keys, so not for users
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 def guard(app: Flask, settings: Settings) -> None:
-    """Ask of every request: the right host, not too often, and a key where keys are needed.
+    """Check each request: trusted host, same origin, rate limit, and API key and role if needed.
 
     Raises
     ------
     KeysUnusable
-        There is no file of keys where the settings say.
+        The key file named in the settings does not exist or cannot be read.
     """
     hosts = trusted_hosts(settings)
     ring = KeyRing(settings.api_keys_file) if settings.api_keys_file else None
@@ -94,31 +94,31 @@ def guard(app: Flask, settings: Settings) -> None:
 
 
 def scope() -> Scope:
-    """Return what the current request may see and change, and who owns what it makes.
+    """Return the scope of the current request: the visible data, and the owner of new data.
 
-    Without keys that is everything. With keys it is nothing until one has been found.
+    Without keys the scope is everything. With keys it is nothing until a key has been found.
     """
     found: Scope = g.get("scope", NOTHING)
     return found
 
 
 def client() -> str:
-    """Whose request this is: the key's id, or the address where no keys are needed."""
+    """Return the client's identity: the key's id, or the address if no key was found."""
     key: Key | None = g.get("key")
     return f"key {key.id}" if key else f"address {request.remote_addr}"
 
 
 def check_still_allowed() -> None:
-    """Return if the current request's key is still good, or none is needed.
+    """Check the current request's key again, if keys are needed.
 
     Raises
     ------
     KeyNeeded
-        It has been revoked since.
+        The key has been revoked in the meantime.
     RoleRefused
-        Its role has been changed to one that may not do this.
+        The key now has a role without access to this endpoint.
     KeysUnusable
-        The file of keys cannot be read.
+        The key file cannot be read.
     """
     ring: KeyRing | None = current_app.extensions["undertone.keys"]
     if ring is None:
@@ -130,7 +130,7 @@ def check_still_allowed() -> None:
 
 
 def _checked_prefix(app: "WSGIApplication") -> "WSGIApplication":
-    """Ignore a prefix of the proxy's that is no plain path: ``//evil.example`` is a host."""
+    """Drop a proxy's prefix unless it is a plain path: ``//evil.example`` would be a host."""
 
     def checked(environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
         prefix = environ.get("SCRIPT_NAME", "").removesuffix("/")
@@ -141,12 +141,12 @@ def _checked_prefix(app: "WSGIApplication") -> "WSGIApplication":
 
 
 def challenges() -> list[str]:
-    """What a 401 asks for: a browser shows a dialogue for the second."""
+    """Return the challenges of a 401 response; browsers show a dialogue for the second one."""
     return [str(WWWAuthenticate(kind, {"realm": "Undertone"})) for kind in ("bearer", "basic")]
 
 
 def too_many_requests(app: Flask) -> TooManyRequests:
-    """The error for who has just been found to ask too often."""
+    """Return the error for a client over its rate limit."""
     (limiter,) = app.extensions["limiter"]
     breached = limiter.current_limit
     wait_s = max(1, int(breached.reset_at - time.time()))
@@ -158,10 +158,10 @@ def too_many_requests(app: Flask) -> TooManyRequests:
 
 
 def trusted_hosts(settings: Settings) -> tuple[str, ...]:
-    """Names the server answers to; none: to all.
+    """Return the accepted host names; empty if all are accepted.
 
-    A page of somebody else's can have its own name point at this machine (DNS rebinding). So what
-    listens on loopback only answers to the names of loopback.
+    A foreign page can point its own host name at this machine (DNS rebinding). A server on a
+    loopback address therefore accepts only loopback names and its own.
     """
     if settings.trusted_hosts:
         return settings.trusted_hosts
@@ -169,7 +169,7 @@ def trusted_hosts(settings: Settings) -> tuple[str, ...]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach this address."""
+    """True if only this machine can reach the address."""
     if host.lower() == "localhost":
         return True
     try:
@@ -179,12 +179,12 @@ def is_loopback(host: str) -> bool:
 
 
 def check_limits(settings: Settings) -> None:
-    """Return if requests are counted where all processes see it.
+    """Check that all processes share one counter for the rate limit.
 
     Raises
     ------
     SettingsError
-        They are not, and there are several.
+        There are several processes, and each would count by itself.
     """
     counted_apart = settings.rate_limit_storage.startswith("memory:")
     if settings.processes > 1 and settings.rate_limit and counted_apart:
@@ -195,7 +195,7 @@ def check_limits(settings: Settings) -> None:
 
 
 def open_to_all(settings: Settings) -> str:
-    """What to warn of at the start; empty: nothing."""
+    """Return a warning for a server without keys on a public address; empty if all is well."""
     if is_loopback(settings.host) or settings.api_keys_file:
         return ""
     return (
@@ -205,12 +205,12 @@ def open_to_all(settings: Settings) -> str:
 
 
 def hidden_results(settings: Settings) -> str:
-    """Return a warning where results belong to no key and no key is an admin's; else nothing.
+    """Return a warning if some results have no owner and no key is an admin's; empty otherwise.
 
     Raises
     ------
     KeysUnusable
-        There is no file of keys where the settings say.
+        The key file named in the settings does not exist or cannot be read.
     StoreError
         The database cannot be read.
     """
@@ -233,12 +233,12 @@ def _scope_of(key: Key | None) -> Scope:
 
 
 def _check_role(role: Role, endpoint: str | None) -> None:
-    """Return if a key of this role may use this part of the server at all.
+    """Check that keys of this role may use this endpoint.
 
     Raises
     ------
     RoleRefused
-        It may not.
+        The role has no access to the endpoint.
     """
     if role is Role.METRICS and endpoint != METRICS_ENDPOINT:
         raise RoleRefused("This key reads /metrics and nothing else; use a key of the role user.")
@@ -250,16 +250,16 @@ def _check_role(role: Role, endpoint: str | None) -> None:
 
 
 def _refuse_cross_site(allowed: tuple[str, ...]) -> None:
-    """Let no page change anything but our own and those of allowed origins (CSRF).
+    """Refuse changes requested by pages of other, not allowed origins (CSRF).
 
-    Browsers say where a request comes from; programs say nothing, and are let through.
+    Browsers name the origin of a request. Programs do not, so they are let through.
     """
     if request.method in ("GET", "HEAD", "OPTIONS"):
         return
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if origin and origin.lower() in allowed:
         return
-    # Sec-Fetch-Site is not sent to plain http on other machines than one's own.
+    # Browsers send no Sec-Fetch-Site over plain http, except to their own machine.
     ours = site in ("same-origin", "none") if site else _is_ours(origin)
     if not ours:
         raise CrossSite(
@@ -273,8 +273,8 @@ def _is_ours(origin: str | None) -> bool:
 
 
 def _limit_rates(app: Flask, settings: Settings) -> None:
-    """At most so many requests of each key, or of each address where there are no keys."""
-    from flask_limiter import Limiter  # 0.1 s that a start without limits can do without
+    """Limit the request rate of each key, or of each address if there is no key."""
+    from flask_limiter import Limiter  # takes 0.1 s; not needed without limits
 
     def key() -> Key | None:
         found: Key | None = g.get("key")
@@ -291,7 +291,7 @@ def _limit_rates(app: Flask, settings: Settings) -> None:
         application_limits_exempt_when=lambda: _is_open() or not limit(),
         storage_uri=settings.rate_limit_storage,
         strategy="moving-window",
-        in_memory_fallback_enabled=True,  # a Redis that is away: each process counts by itself
+        in_memory_fallback_enabled=True,  # without Redis each process counts by itself
         key_prefix="undertone",
     )
 
@@ -301,9 +301,9 @@ def _is_open() -> bool:
 
 
 def _secrets() -> tuple[str, ...]:
-    """Every text of a request that may be an API key.
+    """Return all candidates for an API key in the current request.
 
-    ``Authorization`` may belong to a proxy in front, so a key beside it counts too.
+    ``Authorization`` may belong to a proxy in front, so ``X-API-Key`` counts too.
     """
     sent = request.authorization
     return (
@@ -313,10 +313,10 @@ def _secrets() -> tuple[str, ...]:
 
 
 def _is_among(host: str, names: tuple[str, ...]) -> bool:
-    """Whether a Host header is one of the names; ``.example.org`` stands for all under it."""
+    """True if a Host header matches one of the names; ``.example.org`` matches all subdomains."""
     try:
         parts = urlsplit(f"//{host}")
-        hostname, _ = parts.hostname or "", parts.port  # a port that is none is a ValueError
+        hostname, _ = parts.hostname or "", parts.port  # an invalid port raises ValueError
     except ValueError:
         return False
     return any(

@@ -1,6 +1,6 @@
-"""What answers hold: every field with its type, range and meaning.
+"""Response models: every field with its type, range and meaning.
 
-The views build their answers from these classes, and the OpenAPI document describes them.
+The views build their responses from these classes, and the OpenAPI document describes them.
 """
 
 from datetime import datetime
@@ -68,7 +68,7 @@ Picture = Annotated[str, Field(description="PNG as bare base64.", examples=["iVB
 
 
 class ErrorAnswer(BaseModel):
-    """What every error looks like."""
+    """Error response, the same for all errors."""
 
     error: Annotated[str, Field(description="What is wrong and what to do, for people.")]
     code: Annotated[str, Field(description="Name of the error, for programs; it stays the same.")]
@@ -76,7 +76,7 @@ class ErrorAnswer(BaseModel):
 
 
 class Sentiment(BaseModel):
-    """How pleasant the emotions heard are, from the valence of each."""
+    """Sentiment: mean valence of the recognised emotions."""
 
     label: Annotated[Literal["negative", "neutral", "positive"], Field(examples=["positive"])]
     score: Annotated[
@@ -93,7 +93,7 @@ class Sentiment(BaseModel):
 
 
 class PredictionAnswer(BaseModel):
-    """What is heard in one stretch."""
+    """Prediction for one stretch of audio."""
 
     label: Emotion
     confidence: Confidence
@@ -139,7 +139,7 @@ class PassageAnswer(BaseModel):
 
 
 class MomentAnswer(BaseModel):
-    """Where a feeling is strongest."""
+    """Moment of the highest probability of an emotion."""
 
     at_s: Annotated[Seconds, Field(description="Where to listen from.", examples=[13.5])]
     emotion: Emotion
@@ -147,7 +147,7 @@ class MomentAnswer(BaseModel):
 
 
 class TimelineAnswer(BaseModel):
-    """How the emotion changes where somebody speaks, smoothed over the windows."""
+    """Course of the emotion during speech, smoothed over the windows."""
 
     steps: list[StepAnswer]
     passages: list[PassageAnswer]
@@ -169,14 +169,14 @@ Timeline = Annotated[
 
 
 class RecordingAnswer(BaseModel):
-    """What every answer about a recording holds beside its own fields."""
+    """Common fields of all responses about a recording."""
 
     filename: Filename
     duration_s: Annotated[Seconds, Field(description="Length of the recording.")]
 
 
 class OneModelAnswer(RecordingAnswer):
-    """What every answer of one model holds beside its own fields."""
+    """Common fields of all responses from one model."""
 
     id: Id
     model: Model
@@ -185,7 +185,7 @@ class OneModelAnswer(RecordingAnswer):
 
 
 class UploadAnswer(OneModelAnswer):
-    """Of `/upload`."""
+    """Response of `/upload`."""
 
     predicted_emotion: Emotion
     confidence: Confidence
@@ -202,7 +202,7 @@ class UploadAnswer(OneModelAnswer):
 
 
 class PredictAnswer(OneModelAnswer):
-    """Of `/predict` and `/record`."""
+    """Response of `/predict` and `/record`."""
 
     emotion: Emotion
     confidence: Confidence
@@ -219,7 +219,7 @@ class PredictAnswer(OneModelAnswer):
 
 
 class ApiPredictAnswer(OneModelAnswer):
-    """Of `/api/predict`."""
+    """Response of `/api/predict`."""
 
     emotion: Emotion
     confidence: Confidence
@@ -227,7 +227,7 @@ class ApiPredictAnswer(OneModelAnswer):
 
 
 class AnalyzeAnswer(OneModelAnswer):
-    """Of `/analyze`: percent, and adjectives as names."""
+    """Response of `/analyze`, with percentages and adjectives as emotion names."""
 
     success: Literal[True]
     emotion: Adjective
@@ -246,7 +246,7 @@ class AnalyzeAnswer(OneModelAnswer):
 
 
 class ClassifyAnswer(OneModelAnswer):
-    """Of `/classify_audio`."""
+    """Response of `/classify_audio`."""
 
     audio_emotion: Adjective
     confidence: Confidence
@@ -254,7 +254,7 @@ class ClassifyAnswer(OneModelAnswer):
 
 
 class ClassifyBothAnswer(RecordingAnswer):
-    """Of `/classify_audio_both`: what each of the two says of the same recording."""
+    """Response of `/classify_audio_both`: predictions of both models for the same recording."""
 
     svm_id: Id
     svm_emotion: Adjective
@@ -269,7 +269,7 @@ class ClassifyBothAnswer(RecordingAnswer):
 
 
 class SpectrogramAnswer(BaseModel):
-    """Level of mel bands over time."""
+    """Level of the mel bands over time."""
 
     levels: Annotated[
         str,
@@ -285,7 +285,7 @@ class SpectrogramAnswer(BaseModel):
 
 
 class AnalysisAnswer(BaseModel):
-    """Of `/results/<id>`: all that is stored of a recording."""
+    """Response of `/results/<id>`: all stored data about a recording."""
 
     id: Id
     created_at: Annotated[

@@ -1,4 +1,4 @@
-"""The JSON endpoints: a thin table of calls over one analysis."""
+"""JSON endpoints for recordings: a table of calls over one analysis function."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,26 +52,26 @@ bp = Blueprint("api", __name__)
 
 @bp.before_request
 def refuse_early() -> None:
-    """Say no before the recording is read, where it is going to be no."""
+    """Refuse a request before its recording is read if the queue is full."""
     turns: Turns = current_app.extensions["undertone.turns"]
     turns.check()
 
 
 @dataclass(frozen=True)
 class Call:
-    """One way to have a recording analysed.
+    """Endpoint for the analysis of a recording.
 
     Attributes
     ----------
     path : str
     body : type of Recorded
-        Where in the request the recording is.
+        Model of the request body, with the place of the recording.
     shape : callable
-        Analyses (as many as the body asks models) to the answer.
+        Function from the analyses, one for each requested model, to the response.
     n_labels : {7, 8, 6}
-        Set of emotions where none is asked for.
+        Default set of emotions.
     query : type of LabelChoice
-        What can be asked for in the address.
+        Model of the query parameters.
     """
 
     path: str
@@ -84,7 +84,7 @@ class Call:
         """Answer the current request."""
         query = given().query
         body = given().form or given().json
-        if body is None:  # it came as another type than this call takes
+        if body is None:  # the body has a media type not accepted by this call
             raise self.body.missing()
         return self.shape(*analyse(body, query, self.n_labels))
 
@@ -127,7 +127,7 @@ RECORDING_ERRORS: tuple[type[UndertoneError], ...] = (
 
 
 def _add(call: Call) -> None:
-    """Register a call's view, described by its shape and its body."""
+    """Register the view of a call; its shape and its body describe it in OpenAPI."""
 
     def view() -> BaseModel:
         return call.view()

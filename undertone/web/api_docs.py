@@ -1,4 +1,4 @@
-"""The OpenAPI document, and the same as a page: one `Operation` for each call."""
+"""The OpenAPI document as JSON and as a page, with one `Operation` for each call."""
 
 import json
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ TAGS = ("Recordings", "Jobs", "Results", "History", "Server")  # in the order of
 
 @bp.get("/openapi.json")
 def openapi() -> Response:
-    """Give the OpenAPI document."""
+    """Return the OpenAPI document."""
     document = current_app.extensions["openapi"]
     return jsonify({**document, "servers": [{"url": request.script_root or "/"}]})
 
@@ -32,14 +32,14 @@ def show() -> str:
 
 @bp.app_template_filter("with_code")
 def with_code(text: str) -> Markup:
-    """A sentence with what stands between backticks marked as code."""
+    """Return a sentence as HTML, with text between backticks marked as code."""
     parts = enumerate(str(escape(text)).split("`"))
     return Markup("".join(f"<code>{part}</code>" if n % 2 else part for n, part in parts))
 
 
 @dataclass(frozen=True)
 class Field:
-    """A value in a request or an answer; parts of a value have dotted names."""
+    """Field of a request or a response; nested fields have dotted names."""
 
     name: str
     kind: str
@@ -48,13 +48,13 @@ class Field:
 
     @property
     def is_part(self) -> bool:
-        """Whether it is in another value."""
+        """True for a nested field."""
         return "." in self.name
 
 
 @dataclass(frozen=True)
 class Problem:
-    """An error that a call may answer."""
+    """Possible error of a call."""
 
     status: str
     code: str
@@ -63,25 +63,27 @@ class Problem:
 
 @dataclass(frozen=True)
 class Operation:
-    """A call, as the page shows it.
+    """Call, as shown on the page.
 
     Attributes
     ----------
     id, method, path, summary, description, tag : str
         As in the document.
-    parameters, body : list of Field
-        What the address holds, and what the body holds; what must be sent comes first.
+    parameters : list of Field
+        Path and query parameters.
+    body : list of Field
+        Fields of the request body, required ones first.
     movable : list of str
-        Names of those of the body that may be in the address instead.
+        Names of the body fields also accepted as query parameters.
     body_type, answer_type : str
-        Media types; "" where there is no body.
+        Media types; "" if there is no body.
     answer : list of Field
-        What is in the answer when all is well.
+        Fields of a successful response.
     answer_example : str
-        Such an answer as JSON; "" where it is none.
+        Example of a successful response as JSON; "" if it has no body.
     problems : list of Problem
     curl, python : str
-        How to call it.
+        Examples of the call.
     """
 
     id: str
@@ -103,13 +105,13 @@ class Operation:
 
 
 def operations(document: dict[str, Any], server_url: str) -> list[Operation]:
-    """The calls of an OpenAPI document, in its order.
+    """Return the calls of an OpenAPI document, in its order.
 
     Parameters
     ----------
     document : dict
     server_url : str
-        Where the examples send their requests, without a slash at the end.
+        Base URL of the examples, without a slash at the end.
     """
     schemas = _Schemas(document["components"]["schemas"])
     everywhere = {"security": document["security"]}
@@ -164,7 +166,7 @@ def _operation(
 
 
 def _content(part: dict[str, Any]) -> tuple[str, Schema]:
-    """Media type and schema of a request's body or a response; "" and {} where there is none."""
+    """Return media type and schema of a request body or a response; "" and {} without a body."""
     for media_type, content in part.get("content", {}).items():
         return media_type, content.get("schema", {})
     return "", {}
@@ -179,19 +181,19 @@ def _codes(response: dict[str, Any]) -> list[dict[str, str]]:
 
 
 class _Schemas:
-    """The document's schemas, read for people."""
+    """Schemas of the document, converted to readable text."""
 
     def __init__(self, named: dict[str, Schema]) -> None:
         self._named = named
 
     def resolved(self, schema: Schema) -> Schema:
-        """A schema itself where another refers to it."""
+        """Return the target of a reference, or the schema itself if it is none."""
         if "$ref" in schema:
             return self._named[schema["$ref"].rsplit("/", 1)[-1]]
         return schema
 
     def fields(self, schema: Schema, prefix: str = "") -> list[Field]:
-        """Every value in an object, what it is made of included."""
+        """Return all fields of an object, nested ones included."""
         schema = self.resolved(schema)
         required = schema.get("required", [])
         found: list[Field] = []
@@ -205,7 +207,7 @@ class _Schemas:
         return found
 
     def words(self, schema: Schema) -> str:
-        """What a value may be, in words."""
+        """Describe the allowed values in words."""
         schema = self.resolved(schema)
         if "const" in schema:
             return json.dumps(schema["const"])
@@ -226,7 +228,7 @@ class _Schemas:
         return {"string": "text", "null": "null"}.get(kind, kind)
 
     def example(self, schema: Schema) -> Any:
-        """A value that fits."""
+        """Return a value valid for the schema."""
         schema = self.resolved(schema)
         for key in ("examples", "enum", "anyOf"):
             if key in schema:

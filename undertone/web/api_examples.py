@@ -1,4 +1,4 @@
-"""How to make a call with curl and with Python, from what the document says of it."""
+"""Examples of API calls for curl and Python, generated from the OpenAPI document."""
 
 import json
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _OPEN = 'with open("clip.wav", "rb") as recording:'
 
 @dataclass(frozen=True)
 class Example:
-    """A call with everything that it takes.
+    """Call with all the data for its examples.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Example:
     properties : dict
         Schemas of the body's fields by name.
     answer_type : str
-        Media type of the answer; "" where there is none.
+        Media type of the response; "" if it has no body.
     """
 
     method: str
@@ -42,7 +42,7 @@ class Example:
 
     @property
     def curl(self) -> str:
-        """The call as a command line."""
+        """The call as a curl command line."""
         usual = "POST" if self.body_type else "GET"
         command = "curl" if self.method == usual else f"curl -X {self.method}"
         if self.needs_key:
@@ -65,7 +65,7 @@ class Example:
 
     @property
     def python(self) -> str:
-        """The call as a program of a few lines."""
+        """The call as a short Python program."""
         lines = ["import requests", "", f'url = "{self.url}"']
         arguments = ["url"]
         if self.needs_key:
@@ -90,7 +90,7 @@ class Example:
 
     @property
     def _files(self) -> list[str]:
-        """Names of the form's fields that hold files."""
+        """Names of the file fields of the form."""
         return [
             name
             for name, it in self.properties.items()
@@ -99,7 +99,7 @@ class Example:
 
     @property
     def _fields(self) -> dict[str, str]:
-        """Other fields of the form, as far as an example of their value is known."""
+        """Other form fields with a known example value."""
         if self.body_type != "multipart/form-data":
             return {}
         return {name: it["examples"][0] for name, it in self.properties.items() if "examples" in it}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from undertone.errors import NotBase64
 
-# As long as the start of a data URL may be. Its parameters may hold commas, as in
+# Maximum length of the start of a data URL. Its parameters may contain commas, as in
 # ``data:video/webm;codecs=vp8,opus;base64,``.
 HEAD_CHARS = 400
 _DATA_URL_HEAD = re.compile(
@@ -20,20 +20,20 @@ _HOW = "Send it as 'data:audio/wav;base64,...', or the bare base64."
 
 
 class RecordingText:
-    """A data URL or bare base64 that is decoded as it arrives.
+    """Incremental decoder of a data URL or bare base64.
 
-    Both alphabets are read, the standard one and the one for URLs, with or without padding. Line
-    breaks are skipped. A blank is an error and not skipped: it usually was a ``+``.
+    It reads the standard and the URL-safe alphabet, with or without padding. Line breaks are
+    skipped. A blank is an error and not skipped, because it usually was a ``+``.
 
     Parameters
     ----------
     write : callable
-        Takes the decoded bytes.
+        Receives the decoded bytes.
 
     Attributes
     ----------
     is_empty : bool
-        Whether no text has come.
+        True until the first text arrives.
     """
 
     def __init__(self, write: Callable[[bytes], object]) -> None:
@@ -42,7 +42,7 @@ class RecordingText:
         self._base64 = _Base64(write)
 
     def feed(self, text: str) -> None:
-        """Decode one more piece.
+        """Decode the next piece.
 
         Raises
         ------
@@ -58,7 +58,7 @@ class RecordingText:
             self._begin()
 
     def end(self) -> None:
-        """Decode what is left.
+        """Decode the rest.
 
         Raises
         ------
@@ -80,17 +80,17 @@ class RecordingText:
 
 
 class _Base64:
-    """Base64 without what may stand in front of it."""
+    """Incremental decoder of bare base64."""
 
     def __init__(self, write: Callable[[bytes], object]) -> None:
         self._write = write
-        self._waiting = b""  # of a group of four
-        self._alphabet = b""  # the one in use, once a character tells
+        self._waiting = b""  # start of an incomplete group of four characters
+        self._alphabet = b""  # the one in use, once known
         self._n_padding = 0
         self._has_blanks = False
 
     def feed(self, text: str) -> None:
-        """Decode one more piece."""
+        """Decode the next piece."""
         try:
             encoded = text.replace("\r", "").replace("\n", "").encode("ascii")
         except UnicodeEncodeError as error:
@@ -110,10 +110,10 @@ class _Base64:
         self._write(binascii.a2b_base64(data[:whole]))
 
     def end(self) -> None:
-        """Decode the last group, which may lack its padding."""
+        """Decode the last group, with or without padding."""
         n_left = len(self._waiting)
         n_missing = -n_left % 4
-        # A blank at the end may have been a '+', unless nothing is missing without it.
+        # A blank at the end may have been a '+', unless the text is complete without it.
         is_padded = self._n_padding or self._has_blanks
         if n_left == 1 or (is_padded and self._n_padding != n_missing):
             raise NotBase64(

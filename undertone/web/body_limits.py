@@ -1,7 +1,7 @@
-"""Limits on what a request may send, checked before any of it is parsed.
+"""Size limits for requests, checked before anything is parsed.
 
-The rule: only a call that takes a recording takes a large body. A new call takes a small one until
-it is listed here.
+The rule: only endpoints for recordings accept a large body. A new endpoint accepts a small one
+until it is listed here.
 """
 
 from flask import Flask, request
@@ -16,7 +16,7 @@ _RECORDING_ENDPOINTS = {"result", "jobs.add"}
 
 
 def limit_bodies(app: Flask) -> None:
-    """Refuse requests with more than their endpoint can use."""
+    """Refuse requests larger than their endpoint needs."""
 
     @app.before_request
     def check() -> None:
@@ -31,12 +31,12 @@ def limit_bodies(app: Flask) -> None:
 
 
 def takes_recording() -> bool:
-    """Whether the current request is one that may bring a recording."""
+    """True if the endpoint of the current request accepts a recording."""
     return request.blueprint in _RECORDING_BLUEPRINTS or request.endpoint in _RECORDING_ENDPOINTS
 
 
 def body_too_large() -> RequestTooLarge:
-    """The error for a large body where no recording is taken."""
+    """Return the error for a large body at an endpoint without recordings."""
     return RequestTooLarge(
         f"At most {FIELDS_BYTES // 1024} kB are taken at this address, and no recording. "
         "/upload takes recordings."
@@ -44,7 +44,7 @@ def body_too_large() -> RequestTooLarge:
 
 
 def _check_headers() -> None:
-    """Bound the cost of parsing cookies, queries and lists of types."""
+    """Limit the cost of parsing cookies, queries and lists of media types."""
     values = (value for name, value in request.environ.items() if name.startswith("HTTP_"))
     n_bytes = sum(map(len, values)) + len(request.environ.get("QUERY_STRING", ""))
     if n_bytes > FIELDS_BYTES:
