@@ -1,7 +1,7 @@
-"""How much is done at a time: analyses take turns, and what is being received has its room.
+"""Load limits: number of analyses at once, and memory and disk space for request bodies.
 
-The rule: what cannot be taken on is refused at once (503, with when to come back), never left to
-wait where nobody can see it.
+The rule: excess requests are refused at once (503 with ``Retry-After``). They never wait in a
+hidden queue.
 """
 
 import threading
@@ -21,21 +21,23 @@ from undertone.errors import Busy, TooSlow
 from undertone.settings import MIB, Settings
 from undertone.spool import MEMORY_BYTES, Spool
 
-# Threads of the server beside those that analyse or wait: for pages, lists, and saying no.
+# Extra server threads for pages, lists and refusals, beside those for analyses and waiting.
 SPARE_THREADS = 16
 SLOWEST_BYTES_PER_S = 16 * 1024
-# A transfer is ended early, where threads are scarce, if it takes longer for its next 64 kB.
+# If threads are scarce, a transfer is ended early if its next 64 kB take longer than this.
 STALLED_S = 1.0
-FIELDS_BYTES = 2**18  # of a form beside its files, and of what reads it
+FIELDS_BYTES = 2**18  # for the fields of a form and the parser of its files
 
 
 class Turns:
-    """So many at the same time, so many waiting, and nobody else.
+    """Queue of limited length in front of a limited number of turns.
 
     Parameters
     ----------
     n_at_once : int > 0
+        Number of turns at the same time.
     n_waiting : int >= 0
+        Length of the queue.
     """
 
     def __init__(self, n_at_once: int, n_waiting: int) -> None:
@@ -45,18 +47,18 @@ class Turns:
 
     @contextmanager
     def taken(self, patience_s: float | None = None) -> Iterator[None]:
-        """Wait for one's turn, and have it.
+        """Wait for a turn, and hold it inside the ``with`` block.
 
         Parameters
         ----------
         patience_s : float, optional
-            How long to wait for a place among those who wait, and again for a turn. If not given,
-            not at all for a place, and for a turn as long as it takes.
+            Longest wait in seconds for a place in the queue, and again for a turn. By default
+            there is no wait for a place, and no time limit for a turn.
 
         Raises
         ------
         Busy
-            As many as may wait are waiting, or patience is over.
+            The queue is full, or the wait took longer than `patience_s`.
         """
         if not self._places.acquire(timeout=patience_s or 0.0):
             raise _full()
@@ -74,9 +76,9 @@ class Turns:
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Leave this thread's turn, if it has one, to others, and wait for another one at the end.
+        """Release this thread's turn, if it has one, and wait for a new one at the end.
 
-        For long work that has limits of its own.
+        This is for long work with separate limits.
         """
         if not getattr(self._of_thread, "has_turn", False):
             yield
@@ -88,12 +90,12 @@ class Turns:
             self._turns.acquire()
 
     def check(self) -> None:
-        """Return if somebody more may wait: for who would read a recording before it is refused.
+        """Check that the queue has a free place, before a recording is read in vain.
 
         Raises
         ------
         Busy
-            As many as may wait are waiting.
+            The queue is full.
         """
         if not self._places.acquire(blocking=False):
             raise _full()
@@ -105,7 +107,7 @@ def _full() -> Busy:
 
 
 class Budget:
-    """Bytes that may be held at the same time.
+    """Limit on the number of bytes held at the same time.
 
     Parameters
     ----------
@@ -117,12 +119,12 @@ class Budget:
         self._lock = threading.Lock()
 
     def take(self, n_bytes: int) -> None:
-        """Hold so many bytes more.
+        """Reserve bytes.
 
         Raises
         ------
         Busy
-            There are not so many left.
+            Fewer bytes are left.
         """
         with self._lock:
             if n_bytes > self._left:
@@ -130,14 +132,14 @@ class Budget:
             self._left -= n_bytes
 
     def give_back(self, n_bytes: int) -> None:
-        """Hold so many bytes less."""
+        """Release reserved bytes."""
         with self._lock:
             self._left += n_bytes
 
 
 @dataclass
 class _Transfer:
-    """Something a connection has to do in time: `end` is called when it has not."""
+    """Transfer on a connection with a deadline; `end` is called after it."""
 
     due_s: float
     since_s: float
@@ -147,24 +149,26 @@ class _Transfer:
 class Deadlines:
     """Time limits for connections that block a thread: reading a body, sending an answer.
 
-    A read waits anew for each byte, so a client that sends a byte now and then would hold its
-    thread for ever. Another thread calls `sweep`, which ends such transfers from outside.
+    The socket's timeout starts again with each byte. A client could send a byte now and then and
+    hold its thread for ever. Another thread calls `sweep` to end such transfers from outside.
     """
 
     def __init__(self) -> None:
-        self.patience_s = 30.0  # for a request's head; for its body, and more as more of it comes
+        self.patience_s = 30.0  # for a request's head; for its body, extended as bytes arrive
         self._transfers: dict[Any, _Transfer] = {}
         self._lock = threading.Lock()
 
     def set(self, socket: Any, within_s: float, end: Callable[[], object] | None = None) -> None:
-        """Give a connection so much time from now.
+        """Set a connection's deadline.
 
         Parameters
         ----------
         socket : socket.socket
         within_s : float
+            Time from now in seconds.
         end : callable, optional
-            What ends the transfer; by default its reading is ended, so that it can be answered.
+            Function to end the transfer. By default only reading ends, so a response can still
+            be sent.
         """
         now_s = time.monotonic()
         with self._lock:
@@ -172,31 +176,31 @@ class Deadlines:
             self._transfers[socket] = _Transfer(now_s + within_s, now_s, how)
 
     def touch(self, socket: Any) -> None:
-        """Note that a piece has been transferred, for `shed`; the deadline stays."""
+        """Note the transfer of a piece, for `shed`; the deadline stays the same."""
         if transfer := self._transfers.get(socket):
             transfer.since_s = time.monotonic()
 
     def clear(self, socket: Any) -> bool:
-        """Forget a connection whose transfer is over; return whether it was still in time."""
+        """Forget a connection after its transfer; return True if it met its deadline."""
         with self._lock:
             return self._transfers.pop(socket, None) is not None
 
     def sweep(self) -> None:
-        """End the transfers whose time is over."""
+        """End all transfers past their deadline."""
         now_s = time.monotonic()
         with self._lock:
             late = [socket for socket, each in self._transfers.items() if each.due_s < now_s]
         self._end(late)
 
     def shed(self, n_most: int) -> None:
-        """End the transfers that stand still, to free threads for others.
+        """End stalled transfers, to free threads for others.
 
-        The clients with the most transfers lose some first, and of these the slowest.
+        Clients with the most stalled transfers lose some first, starting with the slowest.
 
         Parameters
         ----------
         n_most : int
-            How many to end.
+            Largest number of transfers to end.
         """
         now_s = time.monotonic()
         with self._lock:
@@ -215,24 +219,24 @@ class Deadlines:
 
 
 def _address(socket: Any) -> str:
-    """Address of the client at the other end, where it is known."""
+    """Return the address of the client, or "" if unknown."""
     return str(getattr(socket, "address", ""))
 
 
-deadlines = Deadlines()  # of this process's connections, as its server has them
+deadlines = Deadlines()  # for all connections of this process
 
 
 class Body:
-    """A request's body, read as long as it comes fast enough and there is room for it.
+    """Request body with limits on time, memory and disk space.
 
     Parameters
     ----------
     stream : file
-        What the server gives.
+        Input stream of the WSGI server.
     memory, disk : Budget
-        For what is in memory, and for what was moved to the disk.
+        Budgets for the bytes in memory, and for those moved to the disk.
     socket : socket, optional
-        Where the bytes come from.
+        Source of the bytes. Without it the body has no deadline from outside.
     """
 
     def __init__(self, stream: IO[bytes], memory: Budget, disk: Budget, socket: Any = None) -> None:
@@ -247,14 +251,14 @@ class Body:
         self._began_s = time.monotonic()
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes.
+        """Return the next bytes.
 
         Raises
         ------
         Busy
-            There is no memory for them.
+            The memory budget is used up.
         TooSlow
-            They do not come, or too slowly.
+            The bytes arrive too slowly, or not at all.
         """
         passed_s = time.monotonic() - self._began_s
         allowed_s = deadlines.patience_s + self._n_read / SLOWEST_BYTES_PER_S
@@ -272,29 +276,29 @@ class Body:
         return data
 
     def spool(self, folder: Path) -> Spool:
-        """Return a place for a part of the body, until `let_go`."""
+        """Return storage for a part of the body, valid until `let_go`."""
         spool = Spool(folder, self.move_to_disk)
         self._spools.append(spool)
         return spool
 
     def move_to_disk(self, n_bytes: int) -> None:
-        """Count so many bytes as on the disk, no longer in memory.
+        """Count bytes as stored on the disk, no longer in memory.
 
         Raises
         ------
         Busy
-            There is no room for them on the disk.
+            The disk budget is used up.
         """
         self._disk.take(n_bytes)
         self._n_on_disk += n_bytes
         n_in_spools = sum(spool.n_in_memory for spool in self._spools)
-        # Base64 is longer than what it stands for, so there may be less left than the difference.
+        # Base64 is longer than the decoded bytes, so less may remain than the difference.
         n_held = min(max(0, self.n_held - n_bytes), n_in_spools + FIELDS_BYTES)
         self._memory.give_back(self.n_held - n_held)
         self.n_held = n_held
 
     def let_go(self) -> None:
-        """Drop what was read, in memory and on the disk."""
+        """Drop all bytes of the body, in memory and on the disk."""
         for spool in self._spools:
             spool.close()
         self._spools.clear()
@@ -304,7 +308,7 @@ class Body:
 
 
 def watch_bodies(app: Flask, settings: Settings) -> None:
-    """Have every request's body read as a `Body`."""
+    """Wrap the body of every request in a `Body`."""
     deadlines.patience_s = settings.patience_s
     memory = Budget(max(int(settings.uploads_mb * MIB), 2 * MEMORY_BYTES))
     largest = max(2 * settings.max_upload_bytes, settings.max_job_bytes)
@@ -323,6 +327,6 @@ def watch_bodies(app: Flask, settings: Settings) -> None:
 
 
 def n_threads(settings: Settings) -> int:
-    """Threads that the server needs, so that whoever comes too many is told so at once."""
-    # A live session takes one for as long as it lasts.
+    """Return the number of server threads, enough to refuse excess requests at once."""
+    # A live session occupies one thread until its end.
     return settings.threads + settings.waiting + settings.live_sessions + SPARE_THREADS

@@ -1,4 +1,4 @@
-"""The page with two recordings side by side."""
+"""Page with two recordings side by side."""
 
 from flask import Blueprint, render_template, request
 
@@ -13,7 +13,7 @@ bp = Blueprint("comparison", __name__)
 
 @bp.get("/compare")
 def show() -> str:
-    """Show two results, those whose ``id`` the address gives."""
+    """Show the two results given by the ``id`` query parameters."""
     ids = request.args.getlist("id")
     if len(ids) != 2:
         raise BadRequest(f"Two recordings can be compared, not {len(ids)}; tick two of them.")

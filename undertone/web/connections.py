@@ -1,7 +1,7 @@
-"""A client's connection as the server's threads see it: sending with a deadline, and its body.
+"""Client connections: responses with a deadline, and request bodies.
 
-`Connection` ends a response that the client does not read. `RequestBody` answers
-``Expect: 100-continue`` only when the body is wanted, and tells whether it has been read.
+`Connection` ends a response if the client does not read it. `RequestBody` answers
+``Expect: 100-continue`` only on the first read of the body, and knows if all of it has been read.
 """
 
 import errno
@@ -22,20 +22,20 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Connection(socket.socket):
-    """A client's socket, whose `sendall` gives up on a client that does not read.
+    """Socket of a client; `sendall` gives up if the client does not read.
 
     The client has `deadlines.patience_s` of credit. Time spent waiting uses it up, and each
-    `SLOWEST_BYTES_PER_S` sent restores one second. The credit is capped, so what fits into the
-    kernel's buffers does not buy minutes.
+    `SLOWEST_BYTES_PER_S` sent restores one second. The credit is capped, so bytes in the kernel's
+    buffers do not buy minutes.
 
     Attributes
     ----------
     address : str
-        Of the client; empty for sockets that have none.
+        Address of the client; empty for sockets without one.
     is_aborted : bool
-        Whether the server has given up on it.
+        True after the server has given up on the connection.
     is_deaf : bool
-        Whether the server has ended reading from it; it can still be answered.
+        True after the server has ended reading; it can still send a response.
     """
 
     address = ""
@@ -48,7 +48,7 @@ class Connection(socket.socket):
         """Take over an accepted socket."""
         connection = cls(fileno=sock.detach())
         connection.address = str(peer[0]) if isinstance(peer, tuple) else ""
-        with suppress(OSError):  # bounds what is written for a client that does not read
+        with suppress(OSError):  # limits the unsent bytes for a client that does not read
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         return connection
 
@@ -60,7 +60,7 @@ class Connection(socket.socket):
         BrokenPipeError
             The client reads too slowly, or is gone.
         """
-        if self.gettimeout() is not None:  # the caller has a limit of its own
+        if self.gettimeout() is not None:  # the caller has set its own limit
             return super().sendall(data, flags)
         view = memoryview(data).cast("B")
         while view:
@@ -87,28 +87,28 @@ class Connection(socket.socket):
         return n_sent
 
     def end_reading(self) -> None:
-        """Let a read end, in whatever thread it is."""
+        """End a read from any thread."""
         self.is_deaf = True
         self.shutdown(socket.SHUT_RD)
 
     def abort(self) -> None:
-        """End all reading and writing, from any thread; what is still unsent is discarded."""
+        """End all reading and writing from any thread, and discard unsent bytes."""
         self.is_aborted = True
         with suppress(OSError):
-            # Otherwise the kernel would keep the unsent bytes for a client that never reads.
+            # Otherwise the kernel keeps the unsent bytes for a client that never reads.
             self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         with suppress(OSError):
             self.shutdown(socket.SHUT_RDWR)
 
 
 class RequestBody:
-    """The body of a request, as a WSGI input stream.
+    """Request body as a WSGI input stream.
 
     Parameters
     ----------
     request : gunicorn.http.message.Request
     connection : Connection
-        Where ``100 Continue`` goes if the client waits for it.
+        Connection for ``100 Continue``, sent if the client waits for it.
     """
 
     def __init__(self, request: Any, connection: Any) -> None:
@@ -119,7 +119,7 @@ class RequestBody:
 
     @property
     def is_finished(self) -> bool:
-        """Whether all of it has been read, so that another request can follow."""
+        """True after the whole body has been read, so another request can follow."""
         return self._left == 0
 
     def read(self, size: int = -1) -> bytes:
@@ -130,7 +130,7 @@ class RequestBody:
         BadRequest
             The body's chunks are malformed or end early.
         TooSlow
-            The server has ended reading, since nothing came for too long.
+            The server has ended reading, because nothing arrived for too long.
         """
         if self._awaits_continue:
             self._awaits_continue = False
@@ -164,7 +164,7 @@ class RequestBody:
 
 
 def _content_length(request: Any) -> int | None:
-    """Bytes of the body; None for one in chunks."""
+    """Return the length of the body in bytes; None for a chunked body."""
     found = 0
     for name, value in request.headers:
         if name == "TRANSFER-ENCODING":

@@ -13,7 +13,7 @@ from flask import Response, stream_with_context
 from undertone.file_names import MAX_CHARS, display_name
 from undertone.store.exports import in_pieces
 
-# `attr-char` of RFC 8187 beside letters and digits.
+# The `attr-char` of RFC 8187, without letters and digits.
 _ATTR_CHARS = "!#$&+-.^_`|~"
 
 
@@ -21,8 +21,8 @@ def name_download(response: Response, name: str, disposition: str = "attachment"
     """Set the file name under which a browser saves a response.
 
     Header values are Latin-1, and a server fails on anything else after the response has begun.
-    So the name is sent twice where it has to be: without its accents for old clients, and in
-    UTF-8 with percent signs.
+    A name with other than ASCII characters is therefore sent twice: without accents for old
+    clients, and percent-encoded in UTF-8.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def name_download(response: Response, name: str, disposition: str = "attachment"
 
 
 def export_name(filename: str, extension: str) -> str:
-    """Name of a file about a recording."""
+    """Return the name of an exported file about a recording."""
     stem = PurePath(filename).stem[: MAX_CHARS - 30]
     return f"Undertone - {stem}.{extension}"
 
@@ -59,7 +59,15 @@ def download(lines: Iterable[str], kind: str, name: str) -> Response:
 
 
 def download_bytes(parts: Iterable[bytes], kind: str, name: str) -> Response:
-    """Stream bytes as a file; see `download`."""
+    """Stream bytes as a file.
+
+    Parameters
+    ----------
+    parts : iterable of bytes
+    kind : str
+        Media type.
+    name : str
+    """
     response = Response(stream_with_context(iter(parts)), content_type=kind)
     name_download(response, name)
     return response

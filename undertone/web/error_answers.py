@@ -1,4 +1,4 @@
-"""Errors as answers, always of one shape: ours, those of libraries, and those nobody thought of."""
+"""Error responses in one format, for own errors, library errors and unexpected exceptions."""
 
 import logging
 
@@ -17,7 +17,7 @@ logger = logging.getLogger("undertone")
 
 
 def answer_errors(app: Flask) -> None:
-    """Have every error answered in the one shape: JSON, or a page for a browser."""
+    """Register error handlers; they answer with JSON, or with a page for a browser."""
     app.jinja_env.globals |= {
         "error_words": error_words,
         "error_details": error_details,
@@ -45,7 +45,7 @@ def answer_errors(app: Flask) -> None:
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:
         response = answer(_from_http(app, error))
-        # Such as Allow with 405; what describes Flask's own body does not describe ours.
+        # Such as Allow with 405. Headers about Flask's own body do not fit this response.
         for name, value in error.get_headers():
             if name not in ("Content-Type", "Content-Length"):
                 response.headers[name] = value
@@ -53,7 +53,8 @@ def answer_errors(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def unknown(error: Exception) -> Response:
-        # The reason may hold paths or data: it goes to the log, the client gets its number.
+        # The message may contain paths or data, so it is only logged. The client gets the
+        # request id.
         logger.error("unknown error", exc_info=error)
         return answer(
             UndertoneError(
@@ -64,7 +65,7 @@ def answer_errors(app: Flask) -> None:
 
 
 def _from_http(app: Flask, error: HTTPException) -> UndertoneError:
-    """An error of a library's own in the house's shape."""
+    """Convert an error of a library to an `UndertoneError`."""
     if isinstance(error, RequestEntityTooLarge):
         if not takes_recording():
             return body_too_large()

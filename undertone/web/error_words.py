@@ -1,8 +1,9 @@
-"""Sentences about errors for visitors of the pages, in each language.
+"""Error sentences for visitors of the pages, in each language.
 
-An error's own message is English, exact and technical; programs get it. Pages show the sentence
-from here, and the message folded away as technical details. The rule: each error that a visitor can
-meet has a sentence in everyday words and without numbers: what happened, and what to do.
+The message of an error is English, exact and technical, for programs. Pages show a sentence from
+this module, with the message folded away as technical details. The rule: each error a visitor can
+meet has a sentence in everyday words and without numbers. It says how the error came about and
+how to go on.
 """
 
 from collections.abc import Mapping
@@ -50,7 +51,7 @@ SENTENCES: Mapping[str, str] = {
         "the cookies of this site."
     ),
     "recording-not-kept": _("This recording is not kept, or not any more."),
-    # What was asked for.
+    # Invalid requests.
     "bad-request": _(
         "Something in the address or the form cannot be used. Please check what you entered."
     ),
@@ -95,7 +96,7 @@ SENTENCES: Mapping[str, str] = {
     "recording-lost": _(
         "The recording was lost before it could be analysed. Please send it again."
     ),
-    # Who may ask, and how much.
+    # Access and rate limits.
     "key-needed": _(
         "You need a key for this. Enter it as the password; the person who runs this server can "
         "give you one."
@@ -121,7 +122,7 @@ SENTENCES: Mapping[str, str] = {
     ),
     "busy": _("The server is very busy just now. Please try again in a moment."),
     "too-slow": _("The recording took too long to arrive. Please try a better connection."),
-    # Listening live.
+    # Live sessions.
     "upgrade-required": _(
         "This address cannot be opened in a browser. To listen live, open the page “Live”."
     ),
@@ -157,10 +158,10 @@ def error_words(code: str) -> str:
 
 
 def error_details(code: str, message: str) -> str:
-    """Return what an error's message adds to its sentence: all of it, or nothing."""
+    """Return the message of an error, or "" if its sentence already begins with it."""
     return "" if SENTENCES.get(code, OTHER).startswith(message.rstrip(".")) else message
 
 
 def all_error_words() -> dict[str, str]:
-    """Return all sentences by code, for scripts that get errors as programs do; "" is any other."""
+    """Return all sentences by code, for scripts on the pages; key "" is for any other error."""
     return {code: error_words(code) for code in ("", *SENTENCES)}

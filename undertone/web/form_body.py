@@ -1,7 +1,7 @@
-"""Forms, read piece by piece: what can be accepted is accepted, the rest is refused with a reason.
+"""Streaming parser for forms, tolerant of small defects; errors give a reason.
 
-The rule: only the bytes of recordings may be many. Fields, headers of parts, and what stands around
-them are small together.
+The rule: only recordings may be large. Fields, part headers and all other bytes share one small
+limit.
 """
 
 import re
@@ -20,7 +20,7 @@ from undertone.web.part_names import decoded, file_name
 
 FIELDS_BYTES = 64 * 1024
 PIECE_BYTES = 64 * 1024
-# Recordings even when they come without a file name.
+# These fields are recordings, even without a file name.
 RECORDING_FIELDS = ("file", "audio")
 _AS_IT_IS = ("", "7bit", "8bit", "binary", "identity")
 _BOUNDARY = re.compile(r';\s*boundary\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;]*))', re.IGNORECASE)
@@ -30,25 +30,26 @@ Parsed = tuple[IO[bytes], MultiDict[str, str], MultiDict[str, FileStorage]]
 
 @dataclass(frozen=True)
 class FormLimits:
-    """How large a form may be.
+    """Size limits of a form.
 
     Attributes
     ----------
     parts : int
+        Largest number of parts.
     fields_bytes : int
-        Of all that is not a recording's bytes.
+        Largest total size without the recordings, in bytes.
     """
 
     parts: int
     fields_bytes: int = FIELDS_BYTES
 
     def check_bytes(self, n_bytes: int) -> None:
-        """Return if a form may have so many bytes beside its recordings.
+        """Check the size of a form without its recordings.
 
         Raises
         ------
         RequestTooLarge
-            It may not.
+            The size is over the limit.
         """
         if n_bytes > self.fields_bytes:
             raise RequestTooLarge(
@@ -57,19 +58,19 @@ class FormLimits:
             )
 
     def too_many(self) -> RequestTooLarge:
-        """The error for a form with too many parts."""
+        """Return the error for a form with too many parts."""
         return RequestTooLarge(f"The form has more than {self.parts} fields; leave some out.")
 
 
 class FormParser(FormDataParser):
-    """Reader of forms that takes the place of werkzeug's.
+    """Form parser to replace the one of werkzeug.
 
     Parameters
     ----------
     content_type : str
-        The header as it came.
+        Unchanged value of the header.
     open_file : callable
-        Opens a file for each recording.
+        Function to open a file for each recording.
     limits : FormLimits
     """
 
@@ -90,16 +91,31 @@ class FormParser(FormDataParser):
     ) -> Parsed:
         """Read a form.
 
+        Parameters
+        ----------
+        stream : file
+            The request body.
+        mimetype : str
+            Media type of the body; types other than the two of forms give an empty form.
+        content_length : int or None
+            Announced length of the body in bytes.
+        options : dict, optional
+            Unused; part of werkzeug's interface.
+
+        Returns
+        -------
+        tuple of (stream, fields, files)
+
         Raises
         ------
         RequestTooLarge
-            It has too many parts, or too many bytes beside the recordings.
+            The form has too many parts, or too many bytes apart from the recordings.
         FormDamaged
-            It cannot be read.
+            The form cannot be read.
         CutOff
-            It ends in the middle.
+            The form ends in the middle.
         EncodingRefused
-            A recording is encoded.
+            A recording is compressed or encoded.
         """
         if mimetype == "multipart/form-data":
             return self._read_parts(stream, bool(content_length))
@@ -137,14 +153,14 @@ class FormParser(FormDataParser):
 
 
 class _Decoder(MultipartDecoder):
-    """werkzeug's decoder, for headers in any encoding."""
+    """Decoder of werkzeug, extended to headers in any encoding."""
 
     def _parse_headers(self, data: bytes | bytearray) -> Headers:
         return super()._parse_headers(decoded(bytes(data)).encode())
 
 
 class _Parts:
-    """The parts of a multipart body, as they come.
+    """Parts of a multipart body, parsed as they arrive.
 
     Attributes
     ----------
@@ -160,12 +176,12 @@ class _Parts:
         self._decoder = _Decoder(boundary, max_parts=limits.parts)
         self._open_file = open_file
         self._limits = limits
-        self._n_bytes = 0  # that are no recording's
+        self._n_bytes = 0  # without the recordings
         self._field = ("", bytearray())
         self._file: FileStorage | None = None
 
     def feed(self, piece: bytes) -> None:
-        """Read one more piece of the body."""
+        """Parse the next piece of the body."""
         self._decoder.receive_data(piece)
         try:
             while not isinstance(event := self._decoder.next_event(), NeedData):
@@ -185,7 +201,7 @@ class _Parts:
             self._limits.check_bytes(self._n_bytes + len(self._decoder.buffer))
 
     def end(self) -> None:
-        """Check that the body is complete; a missing mark at its very end does not matter."""
+        """Check that the body is complete, except for the mark at its very end."""
         state = self._decoder.state
         if state is State.PREAMBLE:
             raise FormDamaged(
@@ -204,7 +220,7 @@ class _Parts:
             return
         for header in ("Content-Transfer-Encoding", "Content-Encoding"):
             check_encoding(part.headers.get(header, ""), "The recording")
-        # The stream's own name would count if there were none.
+        # Without a name, FileStorage would use the name of the stream.
         filename = file_name(part.headers, part.filename if isinstance(part, File) else "")
         self._file = FileStorage(self._open_file(), filename, name, headers=part.headers)
 
@@ -231,7 +247,7 @@ def _cut_off() -> CutOff:
 
 
 def check_encoding(encoding: str, what: str) -> None:
-    """Return if bytes came as they are.
+    """Check that bytes are neither compressed nor otherwise encoded.
 
     Parameters
     ----------
@@ -243,7 +259,7 @@ def check_encoding(encoding: str, what: str) -> None:
     Raises
     ------
     EncodingRefused
-        They are compressed, or encoded otherwise.
+        The bytes are compressed, or otherwise encoded.
     """
     if encoding.strip().lower() not in _AS_IT_IS:
         raise EncodingRefused(

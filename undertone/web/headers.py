@@ -1,12 +1,12 @@
-"""Headers of every answer: what pages may load, who may call the API, what may be cached."""
+"""Response headers: content security policy, CORS and cache control."""
 
 import re
 
 from flask import Flask, Response, request
 from flask_cors import CORS
 
-# Nothing is loaded from elsewhere and nothing inline runs; data: is for the base64 charts,
-# blob: for playing back the recording that the browser itself still holds.
+# Nothing loads from other sites and no inline script runs. data: is for the base64 charts, and
+# blob: for playback of a recording still held by the browser.
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
@@ -19,20 +19,20 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
-# Endpoints that show nobody's recording. All others may hold a result or its name, so no cache on
-# the way, and none of a browser, may keep their answers. The pages with a recorder are listed
-# because a browser forgets an unsent take when it goes back to a page that it may not keep.
+# Endpoints without any user data. Responses of all others may contain a result or its name, so no
+# proxy or browser may cache them. The pages with a recorder are listed, because on the way back to
+# an uncached page a browser forgets an unsent take.
 CACHEABLE_ENDPOINTS = {"static", "models.picture", "index", "live.page"}
 
 
 def secure(app: Flask, origins: tuple[str, ...]) -> None:
-    """Say so with every answer.
+    """Add security, cache and CORS headers to every response.
 
     Parameters
     ----------
     app : Flask
     origins : tuple of str
-        Whose pages may call the API (CORS); there are no credentials to be sent along.
+        Origins allowed to call the API (CORS), without credentials.
     """
 
     @app.after_request
@@ -44,7 +44,7 @@ def secure(app: Flask, origins: tuple[str, ...]) -> None:
         return response
 
     if origins:
-        # As patterns, because flask-cors would take the brackets of IPv6 for some.
+        # As patterns, because flask-cors would treat the brackets of IPv6 as one.
         exactly = [re.compile(re.escape(origin) + r"\Z", re.IGNORECASE) for origin in origins]
         CORS(
             app,

@@ -1,4 +1,4 @@
-"""What requests to the history hold, and what it answers."""
+"""Request and response models of the history."""
 
 import json
 from collections.abc import Callable
@@ -67,7 +67,7 @@ Place = Annotated[
 
 
 class Wanted(BaseModel):
-    """Which analyses are wanted; what is empty does not restrict."""
+    """Filter for analyses; empty fields do not restrict it."""
 
     search: Annotated[
         str,
@@ -104,14 +104,14 @@ class Wanted(BaseModel):
 
     @property
     def filter(self) -> Filter:
-        """The same for the store."""
+        """The filter in the form for the store."""
         return Filter(
             self.search, tuple(self.emotion), self.model, self.uncertain, self.since, self.until
         )
 
     @property
     def chosen(self) -> dict[str, Any]:
-        """What restricts, by the names and in the words of an address."""
+        """The non-empty fields, as query parameters."""
         fields = Wanted.model_dump(
             self, by_alias=True, mode="json", include=set(Wanted.model_fields)
         )
@@ -121,13 +121,13 @@ class Wanted(BaseModel):
 
 
 class WantedGone(Wanted):
-    """Which analyses are to be deleted; what is misspelt must not delete all the others."""
+    """Filter for analyses to delete; unknown fields are errors, so a typo cannot delete more."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class HistoryQuery(Wanted):
-    """Which analyses are wanted, and which page of them."""
+    """Filter for analyses, and the requested page of the list."""
 
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Longest length of the list.")] = 50
     before: Place = ""
@@ -141,12 +141,12 @@ class HistoryQuery(Wanted):
 
     @property
     def place(self) -> dict[str, Cursor]:
-        """Where the page is, by the names that `History.page` takes."""
+        """Position of the page, as keyword arguments for `History.page`."""
         places = {"before": self.before, "after": self.after}
         return {name: Cursor.parse(text) for name, text in places.items() if text}
 
     def at(self, **place: Cursor | None) -> dict[str, Any]:
-        """The same at another place, by the names and in the words of an address."""
+        """Return query parameters for another page with the same filter."""
         fields = self.chosen | {name: str(cursor) for name, cursor in place.items()}
         if self.limit != HistoryQuery.model_fields["limit"].default:
             fields["limit"] = str(self.limit)
@@ -154,7 +154,7 @@ class HistoryQuery(Wanted):
 
 
 class HistoryEntry(BaseModel):
-    """One analysis in a list."""
+    """Analysis in a list."""
 
     id: Id
     timestamp: Annotated[
@@ -183,7 +183,7 @@ class HistoryEntry(BaseModel):
 
     @classmethod
     def of(cls, entry: Entry, recording_url: Callable[[str], str | None]) -> "HistoryEntry":
-        """The answer for a line of the list."""
+        """Build the response from an entry of the store."""
         prediction = entry.prediction
         return cls(
             id=entry.id,
@@ -204,7 +204,7 @@ class HistoryEntry(BaseModel):
 
 
 class HistoryAnswer(BaseModel):
-    """A page of the list, the newest first."""
+    """Page of the list, the newest analysis first."""
 
     history: list[HistoryEntry]
     total: Annotated[int, Field(ge=0, description="How many are wanted in all.")]
@@ -213,12 +213,12 @@ class HistoryAnswer(BaseModel):
 
 
 class WholeHistoryAnswer(BaseModel):
-    """All that is wanted, the newest first."""
+    """All analyses of the filter, the newest first."""
 
     history: list[HistoryEntry]
 
 
 class DeletedAnswer(BaseModel):
-    """What was deleted."""
+    """Number of deleted analyses."""
 
     deleted: Annotated[int, Field(ge=0, description="How many analyses.")]

@@ -1,4 +1,4 @@
-"""The history: its page, its JSON, its files; deleting, and playing what is kept."""
+"""History: page, JSON, exports, deletion, and playback of stored recordings."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,7 +43,7 @@ bp = Blueprint("history", __name__)
     operation_id="history",
 )
 def show() -> HistoryAnswer | Response:
-    """Analyses, the newest first."""
+    """List analyses, the newest first."""
     query: HistoryQuery = given().query
     history = analyzer().history
     page = history.page(query.filter, query.limit, **query.place)
@@ -74,7 +74,7 @@ def show() -> HistoryAnswer | Response:
     operation_id="history_csv",
 )
 def export_csv() -> Response:
-    """All wanted analyses as a table."""
+    """Export all selected analyses as a CSV table."""
     entries = begun(analyzer().history.entries(given().query.filter))
     return download(as_csv(entries), "text/csv", "undertone-history.csv")
 
@@ -87,7 +87,7 @@ def export_csv() -> Response:
     operation_id="history_json",
 )
 def export_json() -> Response:
-    """All wanted analyses."""
+    """Export all selected analyses as JSON."""
     entries = begun(analyzer().history.entries(given().query.filter))
 
     def lines() -> Iterator[str]:
@@ -108,7 +108,7 @@ def export_json() -> Response:
     operation_id="delete_history",
 )
 def delete_all() -> DeletedAnswer:
-    """Delete all wanted analyses for good, and what is kept of their recordings."""
+    """Delete all selected analyses and their stored recordings for good."""
     return DeletedAnswer(deleted=analyzer().history.delete_all(given().query.filter))
 
 
@@ -119,14 +119,14 @@ def delete_all() -> DeletedAnswer:
     operation_id="delete_result",
 )
 def delete_result(analysis_id: str) -> DeletedAnswer:
-    """Delete one analysis for good, and what is kept of its recording."""
+    """Delete an analysis and its stored recording for good."""
     analyzer().history.delete(analysis_id)
     return DeletedAnswer(deleted=1)
 
 
 @bp.post("/history/delete")
 def delete_all_form() -> BaseResponse:
-    """Delete what the page's form says, and show what is left."""
+    """Delete the analyses selected in the form, then show the rest of the history."""
     wanted = read_form(WantedGone)
     analyzer().history.delete_all(wanted.filter)
     return redirect(url_for(".show"), 303)
@@ -134,7 +134,7 @@ def delete_all_form() -> BaseResponse:
 
 @bp.post("/results/<analysis_id>/delete")
 def delete_result_form(analysis_id: str) -> BaseResponse:
-    """Delete one analysis, and show the place in the list that the form came from."""
+    """Delete an analysis, then show the same page of the list again."""
     query = read_form(HistoryQuery)
     analyzer().history.delete(analysis_id)
     return redirect(url_for(".show", **query.at(**query.place)), 303)
@@ -147,14 +147,14 @@ def delete_result_form(analysis_id: str) -> BaseResponse:
     operation_id="recording",
 )
 def recording(analysis_id: str) -> Response:
-    """The recording itself, where it is kept."""
+    """Play back the recording of an analysis, if it is stored."""
     analysis = analyzer().history.get(analysis_id)
     source = analyzer().recordings.source(analysis_id)
     try:
         if source is None:
             raise FileNotFoundError
         head = _head(source)
-        # The name's own ending may claim anything.
+        # The extension in the name may be wrong.
         stem = analysis.filename.rpartition(".")[0] or analysis.filename
         if isinstance(source, Path):
             response = send_file(source, media_type(head), conditional=True)
@@ -169,7 +169,7 @@ def recording(analysis_id: str) -> Response:
 
 
 def _head(source: Path | RecordingBytes) -> bytes:
-    """The first bytes of a recording."""
+    """Return the first bytes of a recording, enough to recognise its format."""
     if isinstance(source, RecordingBytes):
         return source.head(HEAD_BYTES)
     with source.open("rb") as file:
@@ -177,10 +177,10 @@ def _head(source: Path | RecordingBytes) -> bytes:
 
 
 def _send_open(source: RecordingBytes, kind: str) -> Response:
-    """Answer with a recording, or the part of it that was asked for; it is closed afterwards."""
-    # Flask tells the length of paths only, and without one there are no parts.
+    """Send a recording, or the requested range of it, and close it afterwards."""
+    # Flask sets the length for paths only, and range requests need it.
     response = send_file(source.open(), kind, conditional=False)
-    response.direct_passthrough = False  # or nothing would be called at the end
+    response.direct_passthrough = False  # otherwise close is never called
     response.call_on_close(source.close)
     response.content_length = len(source)
     response.make_conditional(request, accept_ranges=True, complete_length=len(source))
