@@ -45,7 +45,7 @@ def guard(app: Flask, settings: Settings) -> None:
     Raises
     ------
     KeysUnusable
-        The key file named in the settings does not exist or cannot be read.
+        The key file named in the settings is missing or holds no valid keys.
     """
     hosts = trusted_hosts(settings)
     ring = KeyRing(settings.api_keys_file) if settings.api_keys_file else None
@@ -210,7 +210,7 @@ def hidden_results(settings: Settings) -> str:
     Raises
     ------
     KeysUnusable
-        The key file named in the settings does not exist or cannot be read.
+        The key file named in the settings is missing or holds no valid keys.
     StoreError
         The database cannot be read.
     """
@@ -250,7 +250,7 @@ def _check_role(role: Role, endpoint: str | None) -> None:
 
 
 def _refuse_cross_site(allowed: tuple[str, ...]) -> None:
-    """Refuse changes requested by pages of other, not allowed origins (CSRF).
+    """Refuse changes from pages of foreign origins, except allowed ones (CSRF).
 
     Browsers name the origin of a request. Programs do not, so they are let through.
     """

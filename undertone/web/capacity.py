@@ -26,7 +26,7 @@ SPARE_THREADS = 16
 SLOWEST_BYTES_PER_S = 16 * 1024
 # If threads are scarce, a transfer is ended early if its next 64 kB take longer than this.
 STALLED_S = 1.0
-FIELDS_BYTES = 2**18  # for the fields of a form and the parser of its files
+FIELDS_BYTES = 2**18  # for form fields and the buffers of the parser
 
 
 class Turns:

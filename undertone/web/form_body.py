@@ -63,7 +63,7 @@ class FormLimits:
 
 
 class FormParser(FormDataParser):
-    """Form parser to replace the one of werkzeug.
+    """Replacement for the form parser of werkzeug.
 
     Parameters
     ----------

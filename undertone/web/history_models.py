@@ -213,7 +213,7 @@ class HistoryAnswer(BaseModel):
 
 
 class WholeHistoryAnswer(BaseModel):
-    """All analyses of the filter, the newest first."""
+    """All selected analyses, the newest first."""
 
     history: list[HistoryEntry]
 

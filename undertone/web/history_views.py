@@ -108,7 +108,7 @@ def export_json() -> Response:
     operation_id="delete_history",
 )
 def delete_all() -> DeletedAnswer:
-    """Delete all selected analyses and their stored recordings for good."""
+    """Delete all selected analyses for good, with any stored recordings."""
     return DeletedAnswer(deleted=analyzer().history.delete_all(given().query.filter))
 
 
@@ -119,7 +119,7 @@ def delete_all() -> DeletedAnswer:
     operation_id="delete_result",
 )
 def delete_result(analysis_id: str) -> DeletedAnswer:
-    """Delete an analysis and its stored recording for good."""
+    """Delete an analysis for good, with its recording if stored."""
     analyzer().history.delete(analysis_id)
     return DeletedAnswer(deleted=1)
 
