@@ -2,8 +2,8 @@
 
 The message of an error is English, exact and technical, for programs. Pages show a sentence from
 this module, with the message folded away as technical details. The rule: each error a visitor can
-meet has a sentence in everyday words and without numbers. It gives the event and the
-remedy.
+meet has a sentence in everyday words and without numbers. It says what
+happened, and what to do.
 """
 
 from collections.abc import Mapping
