@@ -1,1 +1,1 @@
-"""Recordings: bytes to samples, where somebody speaks, and what can be measured of a voice."""
+"""Recordings: decoding to samples, speech detection and voice measurements."""

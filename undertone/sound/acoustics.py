@@ -1,8 +1,8 @@
-"""What a voice does from one hundredth of a second to the next: tracks and rhythm.
+"""Acoustic tracks of a voice, one frame every 10 ms, and its rhythm.
 
-The rule: nothing here depends on the level of the recording or a constant offset. Samples are
-scaled to a peak of 1 first, and what is quiet is what is quiet against the loudest part, so that
-silence before or after the speech changes next to nothing either.
+The rule: nothing here depends on the level of the recording or on a constant offset. Samples are
+scaled to a peak of 1 first. Quiet means quiet relative to the loudest part, so silence before or
+after the speech changes almost nothing either.
 """
 
 from dataclasses import dataclass
@@ -32,12 +32,12 @@ F0_MIN_HZ = 65.0
 F0_MAX_HZ = 700.0
 SLOPE_BANDS_HZ = ((0, 500), (500, 1500), (0, 5000))
 
-# White noise 48 dB under the peak covers what only a studio lets one hear. On RAVDESS that costs
-# 1 point of UAR; but with noise at 35 dB SNR, 93 % of predictions stay instead of 69 %.
+# White noise 48 dB under the peak masks details audible only in a studio. On RAVDESS this costs
+# 1 point of UAR. In return, with noise at 35 dB SNR, 93 % of predictions stay the same, not 69 %.
 NOISE_POWER = 3e-3
 VOICED_CORRELATION = 0.6
 MAX_BEAT_FRAMES = 200  # the slowest tempo is 30 beats per minute
-MIN_ONSET_DB = 0.5  # even tones ripple by less, and that regularly
+MIN_ONSET_DB = 0.5  # steady tones ripple by less, but regularly
 
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
@@ -52,9 +52,9 @@ class Tracks:
     values : dict of str to np.ndarray [shape=(k, n)]
         Named tracks; their units are in `feature_extractor.TRACKS`.
     is_active : np.ndarray [shape=(n,), dtype=bool]
-        Where the level is less than 30 dB under the loudest; nowhere in silence.
+        True if the level is less than 30 dB under the loudest; all False in silence.
     is_voiced : np.ndarray [shape=(n,), dtype=bool]
-        Where, besides, the sound is periodic for at least 30 ms.
+        True if the frame is active and the sound is periodic for at least 30 ms.
     intensity_db : np.ndarray [shape=(n,)]
         Level in windows of 64 ms, relative to the loudest.
     log_mel_db : np.ndarray [shape=(64, n)]
@@ -68,9 +68,13 @@ class Tracks:
     log_mel_db: Floats
 
     def frames(self, kind: str) -> Bools:
-        """Which frames are active, voiced, steady (voiced after voiced) or spoken.
+        """Return the mask of active, voiced, steady (voiced after voiced) or spoken frames.
 
-        Spoken is all from the first to the last active one.
+        Spoken frames are all frames from the first active one to the last.
+
+        Returns
+        -------
+        np.ndarray [shape=(n,), dtype=bool]
         """
         if kind == "spoken":
             before = np.logical_or.accumulate(self.is_active)
@@ -81,7 +85,7 @@ class Tracks:
 
 
 def measure(audio: Audio) -> Tracks:
-    """Tracks of a recording.
+    """Measure the tracks of a recording.
 
     Parameters
     ----------
@@ -114,9 +118,9 @@ def measure(audio: Audio) -> Tracks:
 
 
 def speech_level_dbfs(audio: Audio) -> float:
-    """Mean level of what is active in a recording, in dB of full scale; -3.01 for a full sine.
+    """Mean level of the active frames, in dBFS; -3.01 for a full-scale sine.
 
-    It says as much about the microphone as about the voice, so no feature uses it.
+    It depends on the microphone as much as on the voice, so no feature uses it.
     """
     power = librosa.feature.rms(y=audio.samples, frame_length=WINDOW, hop_length=HOP)[0] ** 2
     is_active = near_loudest(librosa.power_to_db(power, top_db=None), ACTIVE_DB)
@@ -124,7 +128,7 @@ def speech_level_dbfs(audio: Audio) -> float:
 
 
 def rhythm(tracks: Tracks) -> dict[str, float]:
-    """Rates, pauses and tempo by name; without those that cannot be measured."""
+    """Return rates, pauses and tempo by name, leaving out any value not measurable."""
     found = _tempo(tracks)
     if tracks.is_active.any():
         found["voiced_fraction"] = float(tracks.is_voiced.sum() / tracks.is_active.sum())
@@ -132,24 +136,24 @@ def rhythm(tracks: Tracks) -> dict[str, float]:
 
 
 def _tempo(tracks: Tracks) -> dict[str, float]:
-    """Beats per minute, if there is a beat, and how regular it is; nothing in less than 2 s."""
+    """Return the tempo in beats per minute, if any, and its strength; empty under 2 s."""
     log_mel_db = tracks.log_mel_db[:, tracks.frames("spoken")]
     if log_mel_db.shape[1] < MAX_BEAT_FRAMES:
         return {}
     onsets = librosa.onset.onset_strength(S=log_mel_db, sr=SAMPLE_RATE, hop_length=HOP)
     onsets[onsets < MIN_ONSET_DB] = 0.0
-    # One autocorrelation of all: a tempogram of half an hour would need gigabytes.
+    # One autocorrelation of the whole: a tempogram of half an hour would need gigabytes.
     pulse = librosa.autocorrelate(onsets - onsets.mean(), max_size=MAX_BEAT_FRAMES)
     pulse = np.maximum(pulse / max(pulse[0], 1e-9), 0.0)
     (bpm,) = librosa.feature.tempo(tg=pulse[:, np.newaxis], sr=SAMPLE_RATE, hop_length=HOP)
     strength = float(pulse[round(60 * FRAMES_PER_S / bpm)])
-    # Chance stays under three standard errors of a correlation.
+    # Random values stay under three standard errors of a correlation.
     is_beat = strength > 3 / np.sqrt(len(onsets))
     return {"tempo_strength": strength} | ({"tempo_bpm": float(bpm)} if is_beat else {})
 
 
 def _measure_block(samples: Floats) -> dict[str, Floats]:
-    """Tracks [k, n] of samples with a peak of at most 1."""
+    """Tracks [shape=(k, n)] of samples with a peak of at most 1."""
     spectrogram = librosa.stft(samples, n_fft=N_FFT, win_length=WINDOW, hop_length=HOP)
     power = np.abs(spectrogram) ** 2 + NOISE_POWER
     spectrum = {"S": power, "sr": SAMPLE_RATE}
@@ -187,7 +191,7 @@ def _measure_block(samples: Floats) -> dict[str, Floats]:
 
 
 def _voice_quality(power: Floats, f0_hz: Floats) -> dict[str, Floats]:
-    """Balance of the spectrum [k, n], as in the eGeMAPS set.
+    """Spectral balance tracks [shape=(k, n)], as in the eGeMAPS set.
 
     References
     ----------
@@ -224,7 +228,7 @@ def _voice_quality(power: Floats, f0_hz: Floats) -> dict[str, Floats]:
 
 
 def _period_correlation(samples: Floats, f0_hz: Floats) -> Floats:
-    """How much the sound [n] is like itself a pitch period earlier, -1 to 1.
+    """Correlation of the sound with itself one pitch period earlier [shape=(n,)], -1 to 1.
 
     References
     ----------

@@ -1,7 +1,7 @@
-"""Bytes of any recording to mono samples at 16 kHz, within limits that hold while decoding.
+"""Decode the bytes of any recording to mono samples at 16 kHz, with limits enforced on the way.
 
-The rule: files are known by their content, never by their name, and any bytes at all end in an
-`Audio` or in an `AudioError`.
+The rule: files are identified by content, never by name. Any bytes at all give an `Audio` or an
+`AudioError`.
 """
 
 from collections.abc import Callable
@@ -38,9 +38,9 @@ __all__ = ["LOUDEST", "SAMPLE_RATE", "SILENT_PEAK", "Audio", "Samples", "decode"
            "excerpt"]  # fmt: skip
 
 MIN_DURATION_S = 0.3
-MAX_TRACKS = 8  # compared; decoding each takes as long as the first
-# As many times more speech makes a track preferred to the one before it: dubbed versions of a film
-# have much the same.
+MAX_TRACKS = 8  # number of tracks compared; decoding each takes as long as the first
+# A track needs this many times more speech to be preferred to the one before it. Dubbed versions of
+# a film have about the same amount.
 LONGER_SPEECH = 1.5
 
 Decoder = Callable[[RecordingBytes, Sink, Progress], None]
@@ -48,31 +48,35 @@ Filled = TypeVar("Filled", Mono, Excerpts)
 
 
 def decode(data: AnyBytes, *, max_duration_s: float = 1800.0, progress: Progress = nobody) -> Audio:
-    """The recording in a file's bytes, as mono samples at 16 kHz.
+    """Decode a file's bytes to mono samples at 16 kHz.
 
-    Of several sound tracks, the one that FFmpeg deems best is taken, unless somebody speaks in
-    another one only, or at least 1.5 times as long.
+    With several sound tracks, FFmpeg's best track is used by default. Another track wins if it
+    alone has speech, or has at least 1.5 times as much.
 
-    A constant or slowly drifting offset is subtracted from each channel. Values that are not finite
-    become 0, single samples far beyond their surroundings are interpolated, and a recording that
-    exceeds -1 to 1 is scaled into it.
+    A constant or slowly drifting offset is subtracted from each channel. Non-finite values become
+    0. Single samples far beyond their surroundings are interpolated. A recording beyond -1 to 1 is
+    scaled into this range.
 
-    Channels that agree are averaged. Otherwise the mean is taken of those in which somebody
-    speaks; if a voice is lost in that mean because channels cancel, the channel that loses least is
-    taken alone; see `channels.weights_by_speech`. Without speech, all channels are averaged, unless
-    they cancel each other out: then the loudest one is taken. The same bytes always give the same
-    samples.
+    If channels agree, they are averaged. Otherwise the channels with speech are averaged. If a
+    voice is lost in this mean because channels cancel, the single channel with the smallest loss is
+    used; see `channels.weights_by_speech`. Without speech, all channels are averaged. If these
+    cancel each other out, the loudest one is used. The same bytes always give the same samples.
 
-    Of a damaged or truncated file, what can be read is given.
+    A damaged or truncated file gives its readable part.
 
     Parameters
     ----------
     data : bytes, BinaryIO or RecordingBytes
-        Content of a wav, aiff, mp3, flac, ogg, opus, m4a, mp4, aac, webm, amr or similar file; of
-        a video, the sound track.
+        Content of a wav, aiff, mp3, flac, ogg, opus, m4a, mp4, aac, webm, amr or similar file. The
+        sound track of a video is used.
     max_duration_s : float > 0
-        Decoding stops where this is exceeded; no more than this is ever held in memory.
+        Limit in seconds. Decoding stops beyond it, and no more than this is ever held in memory.
     progress : Progress, optional
+        Called with the finished share.
+
+    Returns
+    -------
+    Audio
 
     Raises
     ------
@@ -83,7 +87,7 @@ def decode(data: AnyBytes, *, max_duration_s: float = 1800.0, progress: Progress
     RecordingTooLong
         There are more than `max_duration_s` seconds of sound, or more samples than `Allowance`.
     RecordingTooShort
-        There are less than 0.3 s of sound.
+        There is less than 0.3 s of sound.
     RecordingSilent
         The peak, less any constant offset, is under -60 dBFS.
     AudioError
@@ -105,7 +109,7 @@ def decode(data: AnyBytes, *, max_duration_s: float = 1800.0, progress: Progress
 
 
 def _checked(track: Mono) -> Audio:
-    """The samples of a track, if they are long and loud enough."""
+    """Return the samples of a track, or raise if they are too short or too quiet."""
     samples = np.frombuffer(track.samples, np.float32)
     duration_s = round(len(samples) / SAMPLE_RATE, 3)
     if duration_s < MIN_DURATION_S:
@@ -127,7 +131,7 @@ def _checked(track: Mono) -> Audio:
 def _spoken_track(
     data: RecordingBytes, max_duration_s: float, passes: "_Passes", first: Mono
 ) -> Audio:
-    """The sound track in which somebody speaks, the first if that is none or several."""
+    """Decode the sound track with speech; the first one if none or several have speech."""
     from undertone.sound.channels import clear_speech_s
 
     best: Audio | None = None
@@ -175,7 +179,7 @@ def _best_mix(
     if len(track.samples) < MIN_DURATION_S * SAMPLE_RATE * 4:
         return track
     mix = Mix(ceiling=track.levels.ceiling())
-    if mix.ceiling < LOUDEST:  # levels that damage has part in say nothing of the offset
+    if mix.ceiling < LOUDEST:  # damaged samples spoil the measured offset
         track = _filled(Mono(max_duration_s, mix), data, decoder, passes.next())
     offset = track.levels.drift()
     mix = replace(mix, offset=track.levels.offset() if offset is None else offset)
@@ -201,7 +205,7 @@ def _weights(
 def _read(
     data: RecordingBytes, max_duration_s: float, progress: Progress, stream: int | None
 ) -> tuple[Mono, Decoder]:
-    """The longest track that one of the decoders gets out of the bytes, and that decoder."""
+    """Return the longest track decoded from the bytes, and its decoder."""
     found: list[tuple[Mono, Decoder]] = []
     refusal = None
     decoders: tuple[Decoder, ...] = (with_libsndfile, with_ffmpeg)

@@ -1,6 +1,6 @@
-"""Which kind of file a recording is, by its first bytes: for names, and to find it in folders.
+"""File kind of a recording, from its first bytes, to name files and to find them in folders.
 
-The rule: nothing is decoded by what is said here.
+The rule: decoding does not depend on this module.
 """
 
 import re
@@ -8,10 +8,10 @@ import re
 from undertone.recording_bytes import RecordingBytes
 from undertone.sound.tags import leading_tags
 
-HEAD_BYTES = 256  # enough to know, past short tags too
+HEAD_BYTES = 256  # enough to recognise the kind, even past short tags
 _UNKNOWN = ("bin", "application/octet-stream")
 
-# Extension and media type by what the bytes begin with; the first that fits is taken.
+# Extension and media type by the first bytes. The first matching pattern wins.
 _KINDS = [
     (re.compile(pattern, re.DOTALL), extension, media_type)
     for pattern, extension, media_type in (
@@ -36,7 +36,7 @@ _KINDS = [
         (rb"\x0b\x77", "ac3", "audio/ac3"),
         (rb"wvpk", "wv", "audio/x-wavpack"),
         (rb"TTA1", "tta", "audio/x-tta"),
-        # Both begin with eleven or twelve set bits; of AAC the two after are the "layer" 0.
+        # Both begin with eleven or twelve set bits. In AAC, the next two are the "layer" 0.
         (rb"\xff[\xf0\xf1\xf8\xf9]", "aac", "audio/aac"),
         (
             rb"ID3|\xff[\xe2-\xfd]|\xff\xff[\0-\xef]",
@@ -48,7 +48,7 @@ _KINDS = [
 
 
 def extension(data: bytes | RecordingBytes) -> str:
-    """The usual ending of such a file's name, without the dot; ``bin`` where it is not known.
+    """Return the usual file name extension without the dot; ``bin`` if unknown.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def extension(data: bytes | RecordingBytes) -> str:
 
 
 def media_type(data: bytes | RecordingBytes) -> str:
-    """The media type a browser plays such a file by.
+    """Return the media type for playback in a browser.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def media_type(data: bytes | RecordingBytes) -> str:
 
 
 def is_known(data: bytes | RecordingBytes) -> bool:
-    """Whether such a file may be a recording.
+    """Return True if the file may be a recording.
 
     Examples
     --------

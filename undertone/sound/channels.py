@@ -1,6 +1,6 @@
-"""Which channels of a recording to mix, by where somebody speaks in them.
+"""Down-mix weights for the channels of a recording, chosen by the speech in them.
 
-The choice is a fixed weight for each channel, so that no voice comes and goes.
+Each channel has one fixed weight, so no voice comes and goes.
 """
 
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from undertone.sound.levels import Levels
 from undertone.sound.samples import SAMPLE_RATE, SILENT_PEAK, Audio, Samples
 from undertone.sound.speech import Speech, find_speech
 
-# Judged in full up to so many seconds of all channels together (32 MB), else in excerpts.
+# Up to this many seconds of all channels together (32 MB) are judged in full, more in excerpts.
 JUDGED_S = 500.0
 EXCERPT_WINDOWS = 40  # 4 s
 MIN_EXCERPTS = 4
 FRAME = 512  # samples: 32 ms
 BANDS = 64  # of 125 Hz
-# A band of a frame is lost if the mix has a tenth of the energy that the channel's share has. A
-# frame is lost if more than half of the voices' energy in it is.
+# A band of a frame is lost if the mix has under a tenth of the energy of the channel's share. A
+# frame is lost if more than half of the voices' energy in it is lost.
 LOST_UNDER = 0.1
 LOST_FRAME = 0.5
 AUDIBLE = 1e-4  # of the loudest frame: 40 dB under it
@@ -34,14 +34,14 @@ CLEARLY_BETTER = 4.0
 
 @dataclass(frozen=True, eq=False)
 class _Voices:
-    """What is said in some channels, by frame and frequency band.
+    """Speech energy in some channels, by frame and frequency band.
 
     Attributes
     ----------
-    reference : np.ndarray [shape=(frames, bands)]
-        Energy of the loudest channel in which somebody speaks, above that channel's background.
+    reference : np.ndarray [shape=(frames, bands), dtype=float32]
+        Energy of the loudest channel with speech, above the background of this channel.
     spoken : np.ndarray [shape=(frames,), dtype=bool]
-        Frames in which somebody speaks audibly.
+        Frames with audible speech.
     """
 
     reference: Samples
@@ -49,10 +49,11 @@ class _Voices:
 
 
 def windows_to_judge(levels: Levels) -> npt.NDArray[np.bool_]:
-    """Windows from which the channels are judged: all of a short recording.
+    """Select the windows used to judge the channels [shape=(windows,)].
 
-    Of a long one, excerpts of 4 s: in turn where each channel is loudest, where the channels
-    cancel most, and anywhere.
+    A short recording is judged in full. A long one is judged by excerpts of 4 s. In turn, these
+    come from the loudest parts of each channel, from the parts with the most cancellation, and from
+    anywhere.
     """
     energies = levels.energies
     n_windows, n_channels = energies.shape
@@ -77,20 +78,20 @@ def windows_to_judge(levels: Levels) -> npt.NDArray[np.bool_]:
 
 
 def weights_by_speech(channels: Samples) -> Samples | None:
-    """Weights of the channels in the mix that is analysed.
+    """Choose the weights of the channels in the analysed mix.
 
-    Only channels with speech are mixed. If their mean loses a voice, because it is in opposite
-    phase, the channel that loses least is taken alone. If another candidate has the voices much
-    clearer, such as the difference of two channels with the same hum, that is taken.
+    Only channels with speech are mixed. If their mean loses a voice in opposite phase, the single
+    channel with the smallest loss is used. Another candidate wins if its voices are much clearer.
+    An example is the difference of two channels with the same hum.
 
     Parameters
     ----------
-    channels : np.ndarray [shape=(channels, n)]
+    channels : np.ndarray [shape=(channels, n), dtype=float32]
         At 16 kHz, without offset.
 
     Returns
     -------
-    np.ndarray [shape=(channels,)] or None
+    np.ndarray [shape=(channels,), dtype=float32] or None
         None for the mean of all channels.
     """
     speech = {
@@ -119,7 +120,7 @@ def weights_by_speech(channels: Samples) -> Samples | None:
 
 
 def clear_speech_s(audio: Audio) -> float:
-    """Seconds of speech in a recording, a tenth of that if it may be no speech at all."""
+    """Seconds of speech in a recording, divided by ten if the speech is doubtful."""
     speech = _speech_in(audio.samples)
     if speech is None:
         return 0.0
@@ -127,7 +128,7 @@ def clear_speech_s(audio: Audio) -> float:
 
 
 def _candidates(channels: Samples, spoken: list[int]) -> Iterator[Samples]:
-    """Weights to choose from, the most usual first."""
+    """Yield candidate weights, the most usual first."""
     yield _mean_of(spoken, len(channels))
     if len(spoken) > 1:
         for index in spoken:
@@ -142,9 +143,9 @@ def _mean_of(indices: list[int], n_channels: int) -> Samples:
 
 
 def _aligned(channels: Samples, indices: list[int]) -> Samples:
-    """Weights of the mean of some channels, those in opposite phase to the first turned over.
+    """Weights of the mean of some channels; a channel in opposite phase to the first is inverted.
 
-    Compared in their second differences, in which hum is 40 dB and more under a voice.
+    The comparison uses second differences. In these, hum is 40 dB or more under a voice.
     """
     weights = _mean_of(indices, len(channels))
     first = np.diff(channels[indices[0]], 2)
@@ -155,9 +156,9 @@ def _aligned(channels: Samples, indices: list[int]) -> Samples:
 
 
 def _without_speech(channels: Samples) -> Samples | None:
-    """Weights where no channel alone has speech: by the mixes, else the mean.
+    """Choose weights if no single channel has speech: a mix with speech, else the mean.
 
-    A mean that has far less energy than unrelated channels would leave gives way to the loudest.
+    If the mean has far less energy than unrelated channels would leave, use the loudest channel.
     """
     energies = np.square(channels).mean(axis=1)
     by_level = [int(index) for index in np.argsort(-energies, kind="stable")]
@@ -173,7 +174,7 @@ def _without_speech(channels: Samples) -> Samples | None:
 
 
 def _speech_in(samples: Samples) -> Speech | None:
-    """Where somebody speaks; None if nobody does."""
+    """Return the stretches of speech; None if there are none."""
     if not len(samples) or np.ptp(samples) / 2 < SILENT_PEAK:
         return None
     try:
@@ -183,7 +184,7 @@ def _speech_in(samples: Samples) -> Speech | None:
 
 
 def _powers(samples: Samples) -> Samples:
-    """Energy of each frame and band [shape=(frames, bands)]."""
+    """Energy of each frame and band [shape=(frames, bands), dtype=float32]."""
     n_frames = len(samples) // FRAME
     window = np.hanning(FRAME).astype(np.float32)
     powers = np.empty((n_frames, BANDS), np.float32)
@@ -210,9 +211,18 @@ def _voices(powers: dict[int, Samples], speech: dict[int, Speech]) -> _Voices:
 
 
 def _score(power: Samples, weights: Samples, voices: _Voices) -> tuple[float, float]:
-    """Share of the frames with speech that a candidate loses, and how clear the rest is.
+    """Return the share of speech frames lost by a candidate, and the clarity of its speech.
 
-    Clarity is the energy of the frames with speech against that of the quietest tenth of all.
+    Clarity is the energy of speech frames relative to the quietest tenth of all frames.
+
+    Parameters
+    ----------
+    power : np.ndarray [shape=(frames, bands), dtype=float32]
+        Energy of the candidate mix.
+    weights : np.ndarray [shape=(channels,), dtype=float32]
+        Weights of the candidate.
+    voices : _Voices
+        Speech energy to compare with.
     """
     if not voices.spoken.any():
         return 0.0, 1.0
