@@ -147,7 +147,7 @@ def _spoken_track(
         if best is None or speech_s > LONGER_SPEECH * longest_s:
             best, longest_s = audio, speech_s
         if LONGER_SPEECH * longest_s >= best.duration_s:
-            break  # others, of much the same length, will hardly have more
+            break  # the others have about the same length and hardly more speech
     if best is None:
         assert refusal
         raise refusal
@@ -155,7 +155,7 @@ def _spoken_track(
 
 
 class _Passes:
-    """Progress over decoding passes, whose number is not known before: each is half the rest."""
+    """Progress over an unknown number of decoding passes: each takes half of the remainder."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -170,10 +170,21 @@ class _Passes:
 def _best_mix(
     data: RecordingBytes, max_duration_s: float, passes: _Passes, stream: int | None = None
 ) -> Mono:
-    """A sound track cleaned and mixed down.
+    """Decode a sound track, clean it and mix it down.
 
-    One pass is enough for most recordings. What is subtracted and mixed can depend on all of it,
-    so others are decoded again.
+    One pass is enough for most recordings. The offset and the mix can depend on the whole
+    recording, so some recordings are decoded again.
+
+    Parameters
+    ----------
+    data : RecordingBytes
+        Content of the file.
+    max_duration_s : float > 0
+        Limit in seconds.
+    passes : _Passes
+        Progress of the passes.
+    stream : int, optional
+        Index of the sound stream; FFmpeg's best one by default.
     """
     track, decoder = _read(data, max_duration_s, passes.next(), stream)
     if len(track.samples) < MIN_DURATION_S * SAMPLE_RATE * 4:

@@ -1,4 +1,4 @@
-"""The other process: decodes what comes through its pipe, in a sandbox.
+"""Main program of a decoder process: decodes the recordings from its pipe in a sandbox.
 
 ``python -m undertone.sound.decoder_main``, started by `decoder_process.DecoderProcess`.
 """
@@ -26,7 +26,7 @@ from undertone.sound.decoder_process import ANSWER, DONE, PROGRESS_EVERY_S, REQU
 from undertone.sound.decoders import with_ffmpeg
 
 BYTES_PER_S = 4 * SAMPLE_RATE  # of decoded sound
-SPARE_BYTES = 512 * 2**20  # for what decoders need beside the sound; FFmpeg's blocks, for one
+SPARE_BYTES = 512 * 2**20  # for other needs of decoders, such as FFmpeg's blocks
 # Limit of CPU time per file. Half an hour of 48 kHz stereo takes 3 to 8 s, whatever the codec, and
 # may be decoded several times.
 CPU_BASE_S = 10.0
@@ -35,7 +35,17 @@ CPU_S_PER_BYTE = 0.5 / 2**20
 
 
 def serve(requests: IO[bytes], answers: IO[bytes], files: socket.socket) -> None:
-    """Decode whatever comes, until nothing more does."""
+    """Decode requests until the pipe ends.
+
+    Parameters
+    ----------
+    requests : binary file
+        Pipe with request heads, each followed by its bytes unless these are in a file.
+    answers : binary file
+        Pipe for the answers.
+    files : socket.socket
+        Socket for the descriptors of recordings in files.
+    """
     while head := requests.read(REQUEST.size):
         _answer(answers, Kind.BEGUN, b"")
         in_file, n_bytes, max_duration_s = REQUEST.unpack(head)
@@ -45,7 +55,7 @@ def serve(requests: IO[bytes], answers: IO[bytes], files: socket.socket) -> None
             with data:
                 audio = decode(data, max_duration_s=max_duration_s, progress=_teller(answers))
             _answer(answers, Kind.SOUND, audio.samples.data.cast("B"))
-            del audio  # while the next one is awaited
+            del audio  # free the memory before the next request
         except AudioError as error:
             _answer(answers, Kind.ERROR, json.dumps(error.to_dict()).encode())
 
@@ -69,7 +79,7 @@ def _answer(answers: IO[bytes], what: Kind, content: bytes | memoryview) -> None
 
 
 def _teller(answers: IO[bytes]) -> Progress:
-    """Tells how far it is, but not with every block."""
+    """Return a callback to report progress, but not for every block."""
     began_cpu_s = time.process_time()
     told_s = time.monotonic()
 
@@ -84,7 +94,17 @@ def _teller(answers: IO[bytes]) -> Progress:
 
 
 def _limit(n_bytes: int, max_duration_s: float, n_held: int) -> None:
-    """Let one decoding have so much and no more."""
+    """Limit the CPU time and memory of one decoding.
+
+    Parameters
+    ----------
+    n_bytes : int
+        Size of the file.
+    max_duration_s : float
+        Longest accepted recording, in seconds.
+    n_held : int
+        Bytes of the file held in memory.
+    """
     import resource
 
     allowed_s = CPU_BASE_S + max_duration_s * CPU_S_PER_SOUND_S + n_bytes * CPU_S_PER_BYTE
@@ -98,21 +118,21 @@ def _limit(n_bytes: int, max_duration_s: float, n_held: int) -> None:
 
 @cache
 def _statm() -> int | None:
-    """File of the memory that the process has; None where there is no such thing (macOS)."""
+    """Descriptor of the process's memory statistics; None if the system has none (macOS)."""
     with suppress(OSError):
         return os.open("/proc/self/statm", os.O_RDONLY)
     return None
 
 
 def _held_bytes() -> int:
-    """Memory that the process has reserved for data; 0 where that is not told."""
+    """Return the bytes reserved by the process for data; 0 if unknown."""
     if (file := _statm()) is None:
         return 0
     return int(os.pread(file, 200, 0).split()[5]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _warm_up() -> None:
-    """Load what would be loaded late: inside the sandbox only code can be read."""
+    """Load everything loaded lazily: inside the sandbox, only code can be read."""
     sound = np.random.default_rng(0).uniform(-0.1, 0.1, (22_050, 2)).astype(np.float32)
     file = io.BytesIO()
     soundfile.write(file, np.hstack([sound, -sound]), 44_100, format="WAV", subtype="FLOAT")
@@ -124,25 +144,25 @@ def _warm_up() -> None:
 
 
 class _Forgetful:
-    """A sink that keeps nothing."""
+    """Sink without memory."""
 
     is_whole = False
     streams: list[int] = []
 
     def add(self, block: npt.NDArray[Any], rate_hz: int) -> None:
-        """Forget the block."""
+        """Discard the block."""
 
 
 def main() -> None:
-    """Enter the sandbox, and serve."""
-    # Answers have a pipe of their own: a library that prints must not be taken for one.
+    """Enter the sandbox, then serve requests."""
+    # Answers have a separate pipe: text printed by a library must not be taken for an answer.
     pipe = os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     files = socket.socket(fileno=int(sys.argv[1]))
     _warm_up()
     protections = sandbox.enter()
-    os.dup2(nowhere, 2)  # nor may it write into the log of the server
+    os.dup2(nowhere, 2)  # it must not write into the server's log either
     os.close(nowhere)
     _answer(pipe, Kind.READY, ", ".join(protections).encode())
     serve(sys.stdin.buffer, pipe, files)

@@ -1,6 +1,6 @@
-"""A decoder process as the server sees it, and the messages between the two.
+"""Server side of a decoder process, and the messages between the two.
 
-The rule: whatever waits for the process has a deadline.
+The rule: every wait for the process has a deadline.
 """
 
 import logging
@@ -18,30 +18,30 @@ from enum import IntEnum
 from undertone.recording_bytes import RecordingBytes
 from undertone.settings import ROOT
 
-# Whether the recording is in a file, number of its bytes, longest duration in seconds. The bytes
-# follow; a file comes as its descriptor over the socket.
+# Flag for a recording in a file, number of bytes, longest duration in seconds. The bytes follow.
+# A file is sent as its descriptor over the socket.
 REQUEST = struct.Struct("<?Qd")
-ANSWER = struct.Struct("<BQ")  # its kind, number of bytes that follow
-DONE = struct.Struct("<dd")  # share that is done, CPU seconds it took
+ANSWER = struct.Struct("<BQ")  # kind, number of bytes after it
+DONE = struct.Struct("<dd")  # finished share, CPU seconds so far
 PROGRESS_EVERY_S = 0.25
 MODULE = "undertone.sound.decoder_main"
 CHUNK_BYTES = 2**20
-LONG_NICENESS = 10  # a tenth of the share of others, where cores are short
+LONG_NICENESS = 10  # a tenth of the usual CPU share if cores are short
 logger = logging.getLogger("undertone")
 
 
 class Kind(IntEnum):
-    """What an answer holds."""
+    """Kind of an answer."""
 
-    READY = 0  # names of the protections that are on
-    BEGUN = 1  # nothing: the head of a request has come
+    READY = 0  # names of the active protections
+    BEGUN = 1  # empty: the head of a request has arrived
     PROGRESS = 2  # `DONE`
     SOUND = 3  # samples, float32
     ERROR = 4  # an AudioError as JSON
 
 
 class DecoderProcess:
-    """``python -m undertone.sound.decoder_main``, two pipes to it, and a socket for open files."""
+    """Process ``python -m undertone.sound.decoder_main``, two pipes and a socket for open files."""
 
     def __init__(self) -> None:
         kept = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -52,13 +52,13 @@ class DecoderProcess:
         self._is_over = False
         self._started_s = time.monotonic()
         self._files, theirs = socket.socketpair()
-        self._files.shutdown(socket.SHUT_RD)  # files go there, nothing comes back
+        self._files.shutdown(socket.SHUT_RD)  # one way: only sends files
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", MODULE, str(theirs.fileno())],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, env=environ, bufsize=0,
                 pass_fds=[theirs.fileno()],
-                start_new_session=True,  # Ctrl-C ends the server, which then ends these
+                start_new_session=True,  # Ctrl-C ends the server, and the server ends these
             )  # fmt: skip
         assert self._process.stdin and self._process.stdout
         self._requests, self._answers = self._process.stdin, self._process.stdout
@@ -71,18 +71,18 @@ class DecoderProcess:
 
     @property
     def age_s(self) -> float:
-        """Time since it was started."""
+        """Seconds since the start of the process."""
         return time.monotonic() - self._started_s
 
     def send(self, data: bytes, patience_s: float) -> None:
-        """Write to it.
+        """Write bytes to the process.
 
         Raises
         ------
         TimeoutError
-            It took nothing for `patience_s`.
+            The process read nothing for `patience_s` seconds.
         OSError
-            It has ended.
+            The process has ended.
         """
         poll = select.poll()
         poll.register(self._requests, select.POLLOUT)
@@ -94,16 +94,16 @@ class DecoderProcess:
                 rest = rest[os.write(self._requests.fileno(), rest[:CHUNK_BYTES]) :]
 
     def send_file(self, content: RecordingBytes) -> None:
-        """Give it the file of a recording, to read only.
+        """Send the process a read-only descriptor of a recording's file.
 
         Raises
         ------
         OSError
-            It has ended.
+            The process has ended.
         """
         try:
             descriptor = os.open(f"/dev/fd/{content.fileno()}", os.O_RDONLY)
-        except OSError:  # there is no such folder; the limit of a file's size remains
+        except OSError:  # no /dev/fd; RLIMIT_FSIZE still prevents writing
             descriptor = os.dup(content.fileno())
         try:
             socket.send_fds(self._files, [b"\0"], [descriptor])
@@ -111,20 +111,20 @@ class DecoderProcess:
             os.close(descriptor)
 
     def has_said(self, within_s: float) -> bool:
-        """Wait until there is something to read, or it has ended; whether it came to that."""
+        """Wait for data or the end of the process; return False after `within_s` seconds."""
         poll = select.poll()
         poll.register(self._answers, select.POLLIN)
         return bool(poll.poll(max(0.0, within_s) * 1000))
 
     def receive(self, n_bytes: int, patience_s: float) -> bytearray:
-        """Read exactly so many bytes.
+        """Read exactly `n_bytes` bytes.
 
         Raises
         ------
         TimeoutError
-            None came for `patience_s`.
+            No bytes came for `patience_s` seconds.
         EOFError
-            It has ended.
+            The process has ended.
         """
         data = bytearray(n_bytes)
         rest = memoryview(data)
@@ -138,17 +138,17 @@ class DecoderProcess:
         return data
 
     def receive_answer(self, patience_s: float) -> tuple[int, bytearray]:
-        """Read the next message: its kind and its content; errors as for `receive`."""
+        """Read the kind and content of the next message; errors as for `receive`."""
         kind, n_bytes = ANSWER.unpack(self.receive(ANSWER.size, patience_s))
         return kind, self.receive(n_bytes, patience_s)
 
     def step_back(self) -> None:
-        """Let others have the cores first."""
+        """Lower the CPU priority of the process."""
         with suppress(OSError, AttributeError):
             os.setpriority(os.PRIO_PROCESS, self.pid, LONG_NICENESS)
 
     def end(self, why: BaseException | None = None) -> None:
-        """Kill it, and log the reason if there is one."""
+        """Kill the process, and log the reason if there is one."""
         if self._is_over:
             return
         self._is_over = True

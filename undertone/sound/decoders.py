@@ -1,7 +1,8 @@
-"""The two decoders: bytes to blocks of samples, for whoever gathers them.
+"""Two decoders from bytes to blocks of samples, delivered to a sink.
 
-libsndfile reads uncompressed and lossless files; FFmpeg all others and what libsndfile refuses.
-The rule: formats and codecs are those listed here, and nothing but the bytes given is ever opened.
+libsndfile reads uncompressed and lossless files. FFmpeg reads all others, and files refused by
+libsndfile. The rule: only the formats and codecs listed here are read, and nothing but the given
+bytes is ever opened.
 """
 
 import ctypes
@@ -20,15 +21,15 @@ from undertone.recording_bytes import RecordingBytes
 from undertone.sound.frames import forget_channel_order, to_float
 from undertone.sound.tags import leading_tags
 
-MIN_RATE_HZ = 4_000  # under it, hardly a formant is left
-MAX_RATE_HZ = 384_000  # over it, time is wasted: twice what recorders offer
+MIN_RATE_HZ = 4_000  # lower rates leave hardly any formant
+MAX_RATE_HZ = 384_000  # twice the highest rate of recorders; higher ones only waste time
 MAX_CHANNELS = 64
 BLOCK_SAMPLES = 2**17  # of all channels together: half a MiB of float32
-MAX_BAD_PACKETS = 1000  # an mp4 can name far more than anybody wants to wait for
+MAX_BAD_PACKETS = 1000  # an mp4 can list so many that decoding would take far too long
 
-# libsndfile also takes scientific formats, which random bytes may look like.
+# libsndfile also reads scientific formats, and random bytes may look like these.
 SNDFILE_FORMATS = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC", "NIST"}
-# Not Ogg and MPEG: of chained streams libsndfile reads the first; its libmpg123 writes to stderr.
+# Not Ogg and MPEG: libsndfile reads only the first of chained streams; libmpg123 prints to stderr.
 SNDFILE_STARTS = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b".snd", b"dns.", b"caff", b"fLaC",
                   b"NIST")  # fmt: skip
 SNDFILE_START_BYTES = 4
@@ -37,7 +38,7 @@ FFMPEG_FORMATS = (
     "aac,ac3,aiff,amr,asf,au,avi,caf,eac3,flac,flv,loas,matroska,mov,mp3,mpeg,mpegts,ogg,tta,w64,"
     "wav,wv"
 )
-# As FFmpeg's decoders are called; of layers I to III it takes one in integers or one in floats.
+# Names of FFmpeg's decoders. For layers I to III it uses one in integers or one in floats.
 FFMPEG_CODECS = (
     "aac,aac_latm,ac3,adpcm_ima_qt,adpcm_ima_wav,adpcm_ms,adpcm_swf,adpcm_yamaha,alac,amrnb,"
     "amrwb,eac3,flac,g722,g723_1,g726,g726le,g729,gsm,gsm_ms,ilbc,mp1,mp1float,mp2,mp2float,mp3,"
@@ -50,31 +51,36 @@ FFMPEG_OPTIONS = {
     "codec_whitelist": FFMPEG_CODECS,
     "max_streams": "32",
 }
-# FFmpeg may not reserve more than this at a time: an mp4 of 20 kB that claims 80 million samples
-# would get an index of gigabytes.
+# FFmpeg may not reserve more than this at a time. Otherwise an mp4 of 20 kB could claim 80 million
+# samples and get an index of gigabytes.
 FFMPEG_MAX_BYTES = 64 * 2**20
 
 
 class Sink(Protocol):
-    """What takes the decoded blocks; `is_whole` is set when the end was reached undamaged.
+    """Receiver of decoded blocks.
 
-    `streams` is set to the indices of a container's sound streams, the best first.
+    Attributes
+    ----------
+    is_whole : bool
+        Set to True if the end was reached without damage.
+    streams : list of int
+        Set to the indices of a container's sound streams, the best one first.
     """
 
     is_whole: bool
     streams: list[int]
 
     def add(self, block: npt.NDArray[Any], rate_hz: int) -> None:
-        """Take one block, float [shape=(n, channels)]; an AudioError ends the decoding."""
+        """Take one block, float [shape=(n, channels)]; raise an AudioError to end the decoding."""
 
 
 def check_layout(n_channels: int, rate_hz: int) -> None:
-    """Return if a recording of this kind can be used.
+    """Check the number of channels and the sample rate of a recording.
 
     Raises
     ------
     AudioError
-        It cannot.
+        One of them is out of range.
     """
     if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise AudioError(
@@ -89,7 +95,7 @@ def check_layout(n_channels: int, rate_hz: int) -> None:
 
 
 class _Forgiving:
-    """A file that stays where it is when a damaged header asks to go before its start."""
+    """File with a safe seek: ignores a damaged header's request to go before the start."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -104,14 +110,29 @@ class _Forgiving:
 
 
 class _Stream(soundfile.SoundFile):  # type: ignore[misc]
-    """A sound file read from front to back: no seeking, no faith in its stated length."""
+    """Sound file read from front to back, without seeking; its stated length is not trusted."""
 
     def seekable(self) -> bool:
         return False
 
 
 def with_libsndfile(data: RecordingBytes, sink: Sink, progress: Progress) -> None:
-    """Fill the sink with what libsndfile makes of the bytes, if anything."""
+    """Decode the bytes with libsndfile into the sink, as far as possible.
+
+    Parameters
+    ----------
+    data : RecordingBytes
+        Content of the file.
+    sink : Sink
+        Receiver of the blocks.
+    progress : Progress
+        Called with the finished share.
+
+    Raises
+    ------
+    AudioError
+        The layout cannot be used, or the sink raised it.
+    """
     start = leading_tags(data)
     if not data[start : start + SNDFILE_START_BYTES].startswith(SNDFILE_STARTS):
         return
@@ -130,22 +151,25 @@ def with_libsndfile(data: RecordingBytes, sink: Sink, progress: Progress) -> Non
 def with_ffmpeg(
     data: RecordingBytes, sink: Sink, progress: Progress, stream: int | None = None
 ) -> None:
-    """Fill the sink with what FFmpeg makes of the bytes, if anything.
+    """Decode the bytes with FFmpeg into the sink, as far as possible.
 
     Parameters
     ----------
     data : RecordingBytes
+        Content of the file.
     sink : Sink
+        Receiver of the blocks.
     progress : Progress
+        Called with the finished share.
     stream : int, optional
-        Index of the sound stream to decode; the one FFmpeg deems best if not given.
+        Index of the sound stream to decode; FFmpeg's best one by default.
 
     Raises
     ------
     NotAudio
-        The sound is coded in a way that is not supported.
+        The codec of the sound is not supported.
     AudioError
-        Whatever the sink raises.
+        Raised by the sink.
     """
     start, n_bad = leading_tags(data), 0
     av, file = _ffmpeg(), data.open(start)
@@ -176,12 +200,12 @@ def with_ffmpeg(
 
 
 def _sound_streams(container: Any) -> list[int]:
-    """Return the indices of the sound streams that can be decoded, FFmpeg's best one first.
+    """Return the indices of the decodable sound streams, FFmpeg's best one first.
 
     Raises
     ------
     NotAudio
-        There are sound streams, and all of them are coded in ways that are not supported.
+        There are sound streams, but none has a supported codec.
     """
     best = container.streams.best("audio")
     streams = list(container.streams.audio)
@@ -197,22 +221,22 @@ def _sound_streams(container: Any) -> list[int]:
 
 
 def _codec(stream: Any) -> str:
-    """Name of a stream's decoder; empty where FFmpeg has none."""
+    """Name of a stream's decoder; empty if FFmpeg has none."""
     codec = stream.codec_context and stream.codec_context.codec
     return codec.name if codec else ""
 
 
 @cache
 def _ffmpeg() -> Any:
-    """PyAV, loaded by the first file that needs it: it takes 0.1 s and 20 MB."""
+    """Return PyAV, loaded on first use: this takes 0.1 s and 20 MB."""
     import av
 
-    # Windows does not look for the function in a module's own libraries, and goes without.
+    # Windows does not search a module's own libraries for the function, so it has no limit there.
     with suppress(OSError, AttributeError):
         ctypes.CDLL(av.packet.__file__).av_max_alloc(ctypes.c_size_t(FFMPEG_MAX_BYTES))
     return av
 
 
 def _refuse(url: str, flags: int, options: dict[str, str]) -> None:
-    """Refuse FFmpeg any further file or address."""
+    """Refuse to open any further file or address for FFmpeg."""
     raise PermissionError(f"a recording may not open {url!r}")

@@ -1,11 +1,11 @@
-"""FFmpeg's frames as arrays, past two faults of PyAV 18.1 that end the process.
+"""FFmpeg's frames as arrays, avoiding two faults of PyAV 18.1 that crash the process.
 
-The first: ``AudioFrame.planes`` looks for the planes' end behind the last one, so 8 planes or more
-are too many. Here planes are counted by the number of channels.
+The first: ``AudioFrame.planes`` searches for the end of the planes behind the last one, so 8 planes
+or more are too many. Here the number of planes comes from the number of channels.
 
 The second: an `AudioLayout` shares the channel map of its source without owning it, and frees it.
-Only a custom order of channels has such a map: MOV, MP4 and CAF can name one, and decoders pass it
-on. Hence no layout may be read of a stream or a decoder but here.
+Only a custom order of channels has such a map. MOV, MP4 and CAF can name one, and decoders pass it
+on. Hence only this module may read the layout of a stream or a decoder.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ _DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl"
 
 
 def forget_channel_order(codec_context: Any) -> None:
-    """Leave a decoder the number of channels only, before it is opened.
+    """Reduce a decoder's channel layout to the number of channels, before it is opened.
 
     Most decoders copy the container's layout into each frame.
     """

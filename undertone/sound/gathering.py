@@ -1,7 +1,7 @@
-"""Decoded blocks of any rate and number of channels, cleaned and gathered at 16 kHz.
+"""Clean decoded blocks of any rate and number of channels, and collect them at 16 kHz.
 
-Cleaning comes before resampling, which would smear a wild sample and an offset over their
-surroundings.
+Cleaning comes before resampling. Otherwise resampling would smear a wild sample and an offset over
+their surroundings.
 """
 
 from dataclasses import dataclass
@@ -18,21 +18,21 @@ from undertone.sound.levels import Floats, Levels, window_starts
 from undertone.sound.samples import SAMPLE_RATE, Samples
 from undertone.sound.wild import LOUDEST, Mask, Mender
 
-BLOCK_S = 0.5  # frames of FFmpeg, of 20 ms, are joined to blocks of at least this length
+BLOCK_S = 0.5  # FFmpeg's frames of 20 ms are joined to blocks of at least this length
 
 
 @dataclass(frozen=True, eq=False)
 class Mix:
-    """How channels are cleaned and mixed down.
+    """Parameters for cleaning channels and mixing them down.
 
     Attributes
     ----------
-    weights : np.ndarray [shape=(channels,)], optional
-        Of each channel in the mix; the mean of all if not given.
-    offset : np.ndarray [shape=(channels,) or (windows, channels)], optional
-        To subtract: constant, or in each window of `levels.window_starts`.
+    weights : np.ndarray [shape=(channels,), dtype=float32], optional
+        Weight of each channel in the mix; the mean of all channels by default.
+    offset : np.ndarray [shape=(channels,) or (windows, channels), dtype=float64], optional
+        Offset to subtract: constant, or one for each window of `levels.window_starts`.
     ceiling : float
-        Magnitudes beyond it are damage.
+        Larger magnitudes are damage.
     """
 
     weights: Samples | None = None
@@ -41,20 +41,21 @@ class Mix:
 
 
 class _Gatherer:
-    """Joins and cleans blocks; a subclass takes them from there.
+    """Join and clean blocks; a subclass collects them.
 
     Parameters
     ----------
     mix : Mix
+        Parameters for cleaning and mixing.
 
     Attributes
     ----------
     is_whole : bool
-        Whether the decoder reached the end undamaged.
+        True if the decoder reached the end without damage.
     streams : list of int
-        The container's sound streams, the one FFmpeg deems best first; empty if not known.
+        Indices of the container's sound streams, FFmpeg's best one first; empty if unknown.
     allowance : Allowance, optional
-        How many samples may come; any number if not given.
+        Budget of samples; unlimited by default.
     """
 
     def __init__(self, mix: Mix) -> None:
@@ -66,7 +67,7 @@ class _Gatherer:
         self._pending: list[npt.NDArray[Any]] = []
         self._shape = (0, 0)  # channels, rate in Hz
         self._n_windows = 0  # so far
-        self._last_count = 0  # samples in the last of them
+        self._last_count = 0  # samples in the last window
 
     def add(self, block: npt.NDArray[Any], rate_hz: int) -> None:
         """Take one block, float [shape=(n, channels)]."""
@@ -81,12 +82,12 @@ class _Gatherer:
         if not self._pending and len(block) >= enough:
             self._clean(block, rate_hz)
             return
-        self._pending.append(block.copy())  # the decoder writes the next one into the same memory
+        self._pending.append(block.copy())  # the decoder reuses the memory for the next one
         if sum(map(len, self._pending)) >= enough:
             self._flush()
 
     def finish(self) -> None:
-        """Take what is still held back."""
+        """Process the blocks still pending."""
         self._flush()
 
     def _flush(self) -> None:
@@ -111,7 +112,7 @@ class _Gatherer:
         raise NotImplementedError
 
     def _offset(self, samples: Samples, rate_hz: int) -> Samples:
-        """Offset of each sample [shape=(1 or n, channels)]."""
+        """Offset of each sample [shape=(1 or n, channels), dtype=float32]."""
         n, n_channels = samples.shape
         offset = self._mix.offset
         assert offset is not None
@@ -119,7 +120,7 @@ class _Gatherer:
             return offset[None, :n_channels].astype(np.float32)
         starts = window_starts(n, rate_hz)
         counts = np.diff(starts, append=n)
-        # From the middle of each window to that of the next, those of the blocks around included.
+        # Interpolate from one window's middle to the next, across the borders of the block too.
         middles = np.r_[-self._last_count / 2, starts + counts / 2, n + counts[0] / 2]
         rows = np.arange(self._n_windows - 1, self._n_windows + len(starts) + 1)
         values = offset[np.clip(rows, 0, len(offset) - 1), :n_channels]
@@ -129,19 +130,21 @@ class _Gatherer:
 
 
 class Mono(_Gatherer):
-    """Mono samples at 16 kHz.
+    """Sink for mono samples at 16 kHz.
 
     Parameters
     ----------
     max_duration_s : float > 0
+        Limit in seconds.
     mix : Mix
+        Parameters for cleaning and mixing.
 
     Attributes
     ----------
     samples : bytearray
-        Of float32; it grows in place, without a second copy at the end.
+        Samples as float32. It grows in place, without a second copy at the end.
     levels : Levels
-        Of the channels, after cleaning.
+        Levels of the channels after cleaning.
     """
 
     def __init__(self, max_duration_s: float, mix: Mix) -> None:
@@ -153,7 +156,7 @@ class Mono(_Gatherer):
         self._resampler: soxr.ResampleStream | None = None
 
     def finish(self) -> None:
-        """Take what is held back, by the resampler too."""
+        """Process everything still pending, in the resampler too."""
         super().finish()
         self._end_resampling()
 
@@ -191,14 +194,16 @@ class Mono(_Gatherer):
 
 
 class Excerpts(_Gatherer):
-    """All channels at 16 kHz, of some windows.
+    """Sink for all channels of some windows, at 16 kHz.
 
     Parameters
     ----------
     wanted : np.ndarray [shape=(windows,), dtype=bool]
+        True for each window to keep.
     n_channels : int
-        Blocks with another number of channels are left out.
+        Number of channels. Blocks with another number are left out.
     mix : Mix
+        Parameters for cleaning.
     """
 
     def __init__(self, wanted: npt.NDArray[np.bool_], n_channels: int, mix: Mix) -> None:
@@ -209,7 +214,7 @@ class Excerpts(_Gatherer):
 
     @property
     def channels(self) -> Samples:
-        """The samples [shape=(channels, n)]."""
+        """Samples kept so far [shape=(channels, n), dtype=float32]."""
         empty = np.zeros((self._n_channels, 0), np.float32)
         return np.concatenate([empty, *self._parts], axis=1)
 
