@@ -1,11 +1,11 @@
-"""Decoding in processes of its own, where a file that breaks a decoder breaks nothing else.
+"""Decode in separate processes, so a file can crash a decoder but nothing else.
 
-The rule: the decoder is `audio.decode` all the same; here it is only asked from another process.
-That process has little memory and CPU time, lives in a sandbox (`sandbox`), knows none of the
-server's secrets, and is replaced when it says nothing.
+The rule: the decoder is still `audio.decode`; this module only calls it in another process. The
+process has little memory and CPU time, runs in a sandbox (`sandbox`) and knows none of the server's
+secrets. It is replaced if it stops answering.
 
-A file that takes more than a moment is moved aside: its process goes on at a lower priority, and a
-new one takes its place for the next file. So long or hostile files never occupy all decoders.
+A slow file is moved aside: its process goes on at a lower priority, and a new process takes its
+place for the next file. So long or hostile files never occupy all decoders.
 """
 
 import json
@@ -32,10 +32,10 @@ from undertone.sound.decoder_process import (
     Kind,
 )
 
-# A file that takes more is a long one. A clip of a minute takes some 0.1 s.
+# A file over these limits is a long one. A clip of a minute takes about 0.1 s.
 BRIEF_CPU_S = 0.25
 BRIEF_S = 3.0
-START_LIMIT_S = 60.0  # for a process to import its libraries, on a busy machine
+START_LIMIT_S = 60.0  # for a process to import its libraries on a busy machine
 BEGIN_LIMIT_S = 5.0  # for an idle process to begin with a file
 SILENCE_LIMIT_S = 20.0  # between two messages while it decodes
 CHECK_LIMIT_S = 2.0
@@ -54,17 +54,17 @@ class _Task:
 
 
 class Decoders:
-    """`decode`, asked of processes that are kept ready.
+    """Pool of decoder processes for `decode`.
 
     Parameters
     ----------
     n_processes : int > 0
-        As many recordings are decoded at the same time, and as many long ones beside them.
+        Number of recordings decoded at the same time, and of long ones decoded beside them.
 
     Attributes
     ----------
     aside : callable
-        Returns a context manager that is entered while a long recording is decoded or waits for it.
+        Returns a context manager. It is entered while a long recording is decoded or waits for it.
     """
 
     def __init__(self, n_processes: int) -> None:
@@ -73,21 +73,29 @@ class Decoders:
         self._long = threading.BoundedSemaphore(n_processes)
         self._n_processes = n_processes
         for _ in range(n_processes - 1):
-            self._idle.put(None)  # begun when it is needed: at the start, each would delay the rest
+            self._idle.put(None)  # started on demand: at startup, each would delay the others
         self._idle.put(DecoderProcess())
 
     def decode(
         self, data: AnyBytes, *, max_duration_s: float, progress: Progress = nobody
     ) -> Audio:
-        """As `audio.decode`.
+        """Decode a recording in a separate process, as `audio.decode` does.
+
+        Parameters
+        ----------
+        data : bytes, BinaryIO or RecordingBytes
+            Content of the file.
+        max_duration_s : float > 0
+            Limit in seconds.
+        progress : Progress, optional
+            Called with the finished share.
 
         Raises
         ------
         DecoderDied
-            The file took the process down, went beyond its limits of time and memory, or left it
-            without a sign of life.
+            The process crashed, exceeded its limits of time or memory, or stopped answering.
         AudioError
-            Whatever `audio.decode` raises.
+            Raised by `audio.decode`.
         """
         data = RecordingBytes.of(data)
         task = _Task(data, max_duration_s, progress)
@@ -112,7 +120,7 @@ class Decoders:
         return answer
 
     def check(self) -> None:
-        """Return if files can be decoded now: an idle process answers, or all are at work.
+        """Check for a working decoder: an idle process answers, or all are busy.
 
         Raises
         ------
@@ -121,7 +129,7 @@ class Decoders:
         """
         try:
             process = self._idle.get_nowait()
-        except queue.Empty:  # who waits for each looks after it
+        except queue.Empty:  # each busy process is watched by its caller
             return
         try:
             if process:
@@ -133,18 +141,18 @@ class Decoders:
             self._idle.put(process)
 
     def close(self) -> None:
-        """End the processes."""
+        """Kill all processes."""
         for _ in range(self._n_processes):
             if process := self._idle.get():
                 process.end()
 
     def _decode_aside(self, process: DecoderProcess, task: _Task) -> Audio | AudioError | None:
-        """The answer of a process that is at work on a long file; it ends afterwards."""
+        """Wait for the answer of a process with a long file; the process ends afterwards."""
         try:
             with ExitStack() as place, self.aside():
-                # The place is kept until `aside` has ended: so much sound in memory and no more.
+                # The place is kept until `aside` has ended. This bounds the sound in memory.
                 if not self._long.acquire(blocking=False):
-                    process.end()  # it would hold memory while it waits
+                    process.end()  # while waiting, it would hold memory
                     self._wait_for_place(task)
                     place.callback(self._long.release)
                     process = _begin(None, task)
@@ -164,12 +172,12 @@ class Decoders:
 
 
 def _begin(process: DecoderProcess | None, task: _Task) -> DecoderProcess:
-    """A process that has begun with the file: another if this one is dead or says nothing."""
+    """Start decoding and return the process: a new one if this one is dead or silent."""
     if process:
         try:
             _ask(process, task)
             return process
-        except (OSError, EOFError) as error:  # no fault of the file, which it has not seen
+        except (OSError, EOFError) as error:  # not caused by the file, still unseen
             process.end(error)
     process = DecoderProcess()
     try:
@@ -181,7 +189,7 @@ def _begin(process: DecoderProcess | None, task: _Task) -> DecoderProcess:
 
 
 def _ask(process: DecoderProcess, task: _Task) -> None:
-    """Have the file's bytes taken, once the process has said that it begins."""
+    """Send the request, wait until the process begins with it, then send the file's bytes."""
     if not process.is_ready:
         _confirm(process, START_LIMIT_S)
     data = task.data.in_memory
@@ -194,7 +202,7 @@ def _ask(process: DecoderProcess, task: _Task) -> None:
 
 
 def _check(process: DecoderProcess) -> None:
-    """Return if an idle process answers, or is being started."""
+    """Check an idle process: it must answer, or still be starting."""
     if not process.is_ready:
         if not process.has_said(0.0) and process.age_s < START_LIMIT_S:
             return
@@ -216,7 +224,22 @@ def _log_protections(names: str) -> None:
 
 
 def _listen(process: DecoderProcess, task: _Task, is_long: bool) -> Audio | AudioError | None:
-    """What comes of a file; None if it takes long and is not said to."""
+    """Wait for the result of a file; None if it turns out to be long and `is_long` is False.
+
+    Parameters
+    ----------
+    process : DecoderProcess
+        Process with the file.
+    task : _Task
+        The file.
+    is_long : bool
+        True to wait for a long file too.
+
+    Raises
+    ------
+    TimeoutError
+        The process sent nothing for 20 s.
+    """
     began_s = heard_s = time.monotonic()
     done = 0.0
     while True:
@@ -247,12 +270,12 @@ def _replaced(process: DecoderProcess | None, error: BaseException) -> DecoderPr
 
 
 def _fault(error: BaseException) -> BaseException | None:
-    """The error, if it is the process's."""
+    """Return the error if it came from the process."""
     return error if isinstance(error, (OSError, EOFError)) else None
 
 
 def _blame(error: BaseException, data: RecordingBytes) -> BaseException:
-    """The error for the client: what a process's end means, or the very same."""
+    """Return the error for the client: `DecoderDied` if the process failed, else the same error."""
     if _fault(error) is None:
         return error
     return DecoderDied(

@@ -1,4 +1,4 @@
-"""Levels of a recording's channels, by windows of 0.1 s: offset, drift, whether channels agree."""
+"""Levels of a recording's channels in windows of 0.1 s: offset, drift and channel agreement."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,29 +9,30 @@ from undertone.sound.wild import LOUDEST, Mask
 Floats = npt.NDArray[np.float64]
 
 WINDOW_S = 0.1
-# An offset is measured where it is best seen, in the quietest third of all windows, if these (and
-# no fewer than eight) agree on it to a quarter. It is left alone under this share of the level
-# (RMS) of the loudest window.
+# The offset is measured in the quietest third of all windows, but at least eight. There it shows
+# best. They must agree on it to a quarter. An offset under this share of the level (RMS) of the
+# loudest window is ignored.
 MIN_OFFSET = 5e-4
 MIN_QUIET_WINDOWS = 8
 AGREEMENT = 0.25
-# Else it is the mean, which speech and music alone move by less than this share of that level.
+# Else the offset is the mean. Speech and music alone move the mean by less than this share of that
+# level.
 MIN_MEAN = 0.02
 # The offset drifts if its mean, smoothed over two seconds, moves by more than this share of that
 # level either way. Clips of RAVDESS, CREMA-D, TESS and nEMO stay under it.
 MIN_DRIFT = 0.07
 MIN_DRIFT_WINDOWS = 20
 SLOW_WIDTH = 4.0  # standard deviation of the smoothing kernel, in windows
-DRIFT_WIDTH = 1.5  # of what is subtracted
+DRIFT_WIDTH = 1.5  # the same for the subtracted offset
 # Channels agree if their mean loses no more than this share of the energy of any window. Losses 30
-# dB under the loudest window are not counted: so much have the microphones' own noises. Energy is
-# counted above the steady background, which may be a hum far louder than a voice.
+# dB under the loudest window are ignored: the microphones' own noise causes as much. Energy is
+# counted above the steady background, since this may be a hum far louder than a voice.
 LOST_ENERGY = 0.1
 BACKGROUND = 0.05  # quantile of the windows' energies
 INAUDIBLE = 1e-3
-# Where no more windows than these are far louder than all others, their samples are damage: those
-# that exceed full scale 8 times, and the loudest other window's level (RMS) by 48 dB. Four windows
-# are less than a word; peaks of speech exceed the level by 12 dB.
+# If at most this many windows are far louder than all others, their loudest samples are damage.
+# Such samples exceed full scale 8 times, and the level (RMS) of the loudest other window by 48 dB.
+# Four windows are less than a word. Peaks of speech exceed the level by 12 dB.
 DAMAGED_WINDOWS = 4
 DAMAGED_SHARE = 1 / 500
 CEILING = 256.0
@@ -44,7 +45,7 @@ class Levels:
     Attributes
     ----------
     n_channels : int
-        The most that a block had.
+        Largest number of channels in a block so far.
     """
 
     def __init__(self) -> None:
@@ -52,20 +53,22 @@ class Levels:
         self._peak = 0.0
         self._n: list[npt.NDArray[np.int64]] = []  # per block: samples of each window
         self._means: list[Samples] = []  # [windows, channels]
-        self._energies: list[Samples] = []  # [windows, channels]: variance, so free of offset
-        self._mix_energies: list[Samples] = []  # [windows]: that of the channels' mean
+        self._energies: list[Samples] = []  # [windows, channels]: variance, so without offset
+        self._mix_energies: list[Samples] = []  # [windows]: variance of the channels' mean
 
     def add(self, block: Samples, mean: Samples, missing: Mask | None, rate_hz: int) -> None:
         """Measure the next block.
 
         Parameters
         ----------
-        block : np.ndarray [shape=(n, channels)]
-        mean : np.ndarray [shape=(n,)]
-            Of the channels.
+        block : np.ndarray [shape=(n, channels), dtype=float32]
+            Samples.
+        mean : np.ndarray [shape=(n,), dtype=float32]
+            Mean of the channels.
         missing : np.ndarray [shape=(n, channels), dtype=bool] or None
-            Values that do not count.
+            True for each value to ignore.
         rate_hz : int
+            Sample rate in Hz.
         """
         self.n_channels = max(self.n_channels, block.shape[1])
         starts = window_starts(len(block), rate_hz)
@@ -88,7 +91,7 @@ class Levels:
     def _whole(self) -> tuple[Floats, Floats, Floats]:
         """Means and energies [shape=(windows, channels)], energies of the mix [shape=(windows,)].
 
-        Channels that a block lacks are silent in it; windows too short to be measured are left out.
+        Channels missing from a block count as silent. Windows too short to measure are left out.
         """
         n = np.concatenate(self._n)
         kept = 2 * n >= n.max()
@@ -111,7 +114,7 @@ class Levels:
         if len(means) < MIN_DRIFT_WINDOWS:
             return None
         level = np.sqrt(energies.max(axis=0))
-        # Quiet windows show the offset best; down to 60 dB under the loudest they count for more.
+        # Quiet windows show the offset best, so they weigh more, down to 60 dB under the loudest.
         weights = 1 / (energies + 1e-6 * level**2 + 1e-20)
         smooth = _smoothed(means, weights, DRIFT_WIDTH)
         slow = _smoothed(means, weights, SLOW_WIDTH)
@@ -129,7 +132,7 @@ class Levels:
         return every
 
     def ceiling(self) -> float:
-        """Magnitude beyond which samples are damage."""
+        """Return the limit of magnitude: louder samples are damage."""
         if self._peak <= MIN_CEILING:
             return LOUDEST
         _, energies, _ = self._whole()
@@ -139,7 +142,7 @@ class Levels:
 
     @property
     def agree(self) -> bool:
-        """Whether the channels are much the same, so that their mean loses nothing."""
+        """True if the channels are nearly the same, so their mean loses nothing."""
         if self.n_channels == 1:
             return True
         _, energies, mix = self._whole()
@@ -150,24 +153,34 @@ class Levels:
 
     @property
     def energies(self) -> Floats:
-        """Of each channel in each window, whole or not [shape=(windows, channels)]."""
+        """Energy of each channel in each window, whole or not [shape=(windows, channels)]."""
         return np.concatenate([_widened(block, self.n_channels) for block in self._energies])
 
     @property
     def mix_energies(self) -> Floats:
-        """Of the channels' mean in each window, whole or not [shape=(windows,)]."""
+        """Energy of the channels' mean in each window, whole or not [shape=(windows,)]."""
         return np.concatenate(self._mix_energies).astype(np.float64)
 
 
 def window_starts(n: int, rate_hz: int) -> npt.NDArray[np.int64]:
-    """Where each window of a block of `n` samples begins; every block begins a new window."""
+    """Start indices of the windows in a block of `n` samples; every block begins a new window."""
     return np.arange(0, n, max(1, round(WINDOW_S * rate_hz)))
 
 
 def _moments(
     block: Samples, starts: npt.NDArray[np.int64], valid: npt.NDArray[np.int64]
 ) -> tuple[Samples, Samples]:
-    """Mean and variance of each channel in each window, of its `valid` samples alone."""
+    """Mean and variance of each channel in each window [shape=(windows, channels)].
+
+    Parameters
+    ----------
+    block : np.ndarray [shape=(n, channels), dtype=float32]
+        Samples.
+    starts : np.ndarray [shape=(windows,), dtype=int64]
+        Start index of each window.
+    valid : np.ndarray [shape=(windows, 1 or channels), dtype=int64]
+        Number of samples to divide by.
+    """
     n_windows, n_channels = len(starts), block.shape[1]
     step = starts[1] if n_windows > 1 else len(block)
     n_whole = len(block) // step
@@ -186,7 +199,7 @@ def _moments(
 
 
 def _offset(means: Floats, energies: Floats) -> float:
-    """Offset of a channel; 0 if it has none to speak of."""
+    """Offset of a channel; 0 if it is negligible."""
     level = float(np.sqrt(energies.max()))
     n_quiet = max(MIN_QUIET_WINDOWS, len(means) // 3)
     quietest = means[np.argsort(energies, kind="stable")[:n_quiet]]
@@ -200,7 +213,17 @@ def _offset(means: Floats, energies: Floats) -> float:
 
 
 def _smoothed(values: Floats, weights: Floats, width: float) -> Floats:
-    """Each column on the line that fits best around each value; `width` is of the kernel."""
+    """Smooth each column by a weighted local line fit around each value.
+
+    Parameters
+    ----------
+    values : np.ndarray [shape=(n, columns), dtype=float64]
+        Values to smooth.
+    weights : np.ndarray [shape=(n, columns), dtype=float64]
+        Weight of each value.
+    width : float
+        Standard deviation of the kernel, in rows.
+    """
     reach = round(4 * width)
     at = np.arange(-reach, reach + 1)
     kernel = np.exp(-0.5 * (at / width) ** 2)

@@ -1,6 +1,6 @@
-"""How fast somebody speaks: syllables and pauses, from levels every hundredth of a second.
+"""Speaking rate: syllables and pauses, from levels every 10 ms.
 
-Every request pays for this, so it is numpy and a loop: ``scipy.signal`` takes 0.7 s to import,
+Every request runs this, so it uses only numpy and a loop. ``scipy.signal`` takes 0.7 s to import,
 ``scipy.ndimage`` 0.3 s.
 """
 
@@ -14,27 +14,27 @@ FRAMES_PER_S = SAMPLE_RATE / HOP
 # Frames less than this under the loudest count as sound. Measured on RAVDESS with unseen speakers
 # and an SVM, 50, 40, 30, 25 and 20 dB give 54, 56, 58, 58 and 57 % UAR.
 ACTIVE_DB = 30.0
-QUIET_DB = 25.0  # de Jong & Wempe (2009): what is this far under the loudest is a pause
-DIP_DB = 2.0  # de Jong & Wempe (2009): nuclei are parted by a dip of at least this
+QUIET_DB = 25.0  # de Jong & Wempe (2009): a level this far under the loudest is a pause
+DIP_DB = 2.0  # de Jong & Wempe (2009): a dip of at least this separates nuclei
 PAUSE_S = 0.3  # de Jong & Wempe (2009): a shorter pause is part of a plosive
-MIN_RATE_SPAN_S = 0.5  # in less, one syllable would make any rate
+MIN_RATE_SPAN_S = 0.5  # in a shorter span, one syllable would give any rate
 
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 
 
 def near_loudest(level_db: Floats, range_db: float) -> Bools:
-    """Where the level is less than `range_db` under the loudest, of which a click is no part."""
+    """Return a mask of the frames less than `range_db` under the loudest level; ignores clicks."""
     around = np.lib.stride_tricks.sliding_window_view(np.pad(level_db, 2, "symmetric"), 5)
     loudest_db = np.median(around, axis=1).max()
     return np.asarray((level_db > loudest_db - range_db) & (level_db > -99.0))
 
 
 def rates(is_active: Bools, is_voiced: Bools, intensity_db: Floats) -> dict[str, float]:
-    """Syllable rates and pauses by name; nothing where there is less than half a second.
+    """Return syllable rates and pauses by name; empty under half a second.
 
-    Syllable nuclei are peaks of the intensity, less than 25 dB under the loudest, parted by dips
-    of at least 2 dB, and voiced.
+    Syllable nuclei are voiced peaks of the intensity, less than 25 dB under the loudest and
+    separated by dips of at least 2 dB.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def rates(is_active: Bools, is_voiced: Bools, intensity_db: Floats) -> dict[str,
     if span_s < MIN_RATE_SPAN_S:
         return {}
     n_nuclei = int(is_voiced[_intensity_peaks(intensity_db)].sum())
-    # Loud frames limit each pause, so the steps between them are the pauses' lengths.
+    # A loud frame bounds each pause, so the steps between loud frames are the pauses' lengths.
     steps_s = (np.diff(np.flatnonzero(is_loud)) - 1) / FRAMES_PER_S
     pauses_s = steps_s[steps_s >= PAUSE_S]
     return {
@@ -69,12 +69,12 @@ def rates(is_active: Bools, is_voiced: Bools, intensity_db: Floats) -> dict[str,
 
 
 def _intensity_peaks(intensity_db: Floats) -> list[int]:
-    """Frames of peaks over `QUIET_DB` that dips of `DIP_DB` part from any higher one.
+    """Return frames of peaks over `QUIET_DB`, separated from higher peaks by dips of `DIP_DB`.
 
-    From each peak on, the highest is looked for until the level has dipped; then the lowest, until
-    it has risen again.
+    The search alternates: it takes the highest level until the level has dipped, then the lowest
+    level until it has risen again.
     """
-    # Of peaks of the same height only the last may count, or an even tone would have many.
+    # Of equally high peaks only the last may count. Otherwise a steady tone would have many.
     ranked_db = np.round(intensity_db, 2) + 1e-6 * np.arange(len(intensity_db)) / len(intensity_db)
     peaks = []
     is_rising, turn, turn_db = True, 0, -np.inf

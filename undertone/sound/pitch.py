@@ -1,8 +1,8 @@
-"""How high a voice is from one hundredth of a second to the next, cheaply.
+"""Fast pitch tracking of a voice, one value every 10 ms.
 
-`undertone.sound.acoustics` measures more, but its first use compiles for two seconds, which no
-request may wait for; this is numpy only. On 8 clips of RAVDESS, of frames that both hold for
-voiced, 1.8 % are more than a semitone from librosa's pyin.
+`undertone.sound.acoustics` measures more, but its first use compiles for two seconds, too long for
+a request. This module needs no compilation. On 8 clips of RAVDESS, 1.8 % of the frames voiced for
+both methods are more than a semitone from librosa's pyin.
 """
 
 import numpy as np
@@ -17,24 +17,25 @@ FRAMES_PER_S = 100
 LOW_HZ, HIGH_HZ = 65.0, 650.0
 RATE_HZ = 8000  # enough for pitch, and half the work
 WINDOW = 320  # 40 ms: two and a half periods of the lowest voice
-N_FFT = 512  # holds a window and the same at the longest lag
-DEEP = 0.15  # the first dip under this is the period, or else the deepest: longer lags fit as well
-VOICED = 0.4  # what is less like itself is no tone
+N_FFT = 512  # holds a window, and the same window at the longest lag
+DEEP = 0.15  # the first dip under this is the period, else the deepest: longer lags fit as well
+VOICED = 0.4  # a frame above this is no tone
 MAX_STEP_SEMITONES = 2.0
 MIN_STEADY_FRAMES = 8
-BLOCK_S = 20  # longer recordings in blocks: half an hour at once would need gigabytes
+BLOCK_S = 20  # longer recordings are split: half an hour at once would need gigabytes
 
 Floats = NDArray[np.floating]
 
 
 def track_pitch(samples: Samples, progress: Progress = nobody) -> Floats:
-    """Pitch in Hz of frames 10 ms apart [shape=(1 + n // 160,)]; NaN where there is none.
+    """Track the pitch in Hz of frames 10 ms apart [shape=(1 + n // 160,)]; NaN without pitch.
 
     Parameters
     ----------
-    samples : np.ndarray [shape=(n,)]
+    samples : np.ndarray [shape=(n,), dtype=float32]
         At 16 kHz.
     progress : Progress, optional
+        Called with the finished share.
 
     References
     ----------
@@ -51,11 +52,11 @@ def track_pitch(samples: Samples, progress: Progress = nobody) -> Floats:
 
 
 def steady(pitch_hz: Floats) -> NDArray[np.bool_]:
-    """Where pitch moves by less than two semitones a frame, for at least 80 ms [shape=(n,)].
+    """Return a mask of the frames with steady pitch [shape=(n,), dtype=bool].
 
-    Wrong octaves and noises that happen to repeat themselves seldom do. On neutral clips of
-    CREMA-D, many of them noisy, this takes the ninetieth percentile of the range of pitch from 18
-    to 7 semitones.
+    Steady pitch moves by less than two semitones a frame, for at least 80 ms. Wrong octaves and
+    accidentally periodic noises seldom do. On neutral clips of CREMA-D, many of them noisy, this
+    reduces the ninetieth percentile of the pitch range from 18 to 7 semitones.
     """
     semitones = 12 * np.log2(pitch_hz)
     runs = np.cumsum(~(np.abs(np.diff(semitones, prepend=np.nan)) < MAX_STEP_SEMITONES))
@@ -66,7 +67,7 @@ def steady(pitch_hz: Floats) -> NDArray[np.bool_]:
 
 def _track_block(samples: Samples, first: int, n_frames: int) -> Floats:
     hop = SAMPLE_RATE // FRAMES_PER_S
-    # A frame reaches half an N_FFT at 8 kHz to either side of its middle.
+    # A frame extends half an N_FFT at 8 kHz to either side of its middle.
     start, end = first * hop - N_FFT, (first + n_frames - 1) * hop + N_FFT
     half = soxr.resample(excerpt(samples, start, end), SAMPLE_RATE, RATE_HZ, quality="LQ")
     frames = np.lib.stride_tricks.sliding_window_view(half, N_FFT)[:: hop // 2]
@@ -76,7 +77,7 @@ def _track_block(samples: Samples, first: int, n_frames: int) -> Floats:
 def _pitch(frames: Floats) -> Floats:
     lags = np.arange(int(RATE_HZ / LOW_HZ) + 2)
     difference = _difference(frames, len(lags))
-    # How unlike itself a lag later, against how unlike at shorter lags on average.
+    # Difference of the sound from itself a lag later, relative to the mean over shorter lags.
     mean = np.cumsum(difference[:, 1:], axis=1) / lags[1:]
     unlike = np.ones_like(difference)
     np.divide(difference[:, 1:], mean, out=unlike[:, 1:], where=mean > 1e-12)
@@ -95,12 +96,12 @@ def _pitch(frames: Floats) -> Floats:
 
 
 def _difference(frames: Floats, n_lags: int) -> Floats:
-    """Energy of the difference between each frame's first window and that some lags later."""
+    """Energy of the difference between each frame's first window and its window at each lag."""
     whole = scipy.fft.rfft(frames, axis=1)
     window = scipy.fft.rfft(frames[:, :WINDOW], N_FFT, axis=1)
     product = scipy.fft.irfft(whole * window.conj(), axis=1)[:, :n_lags]
     power = frames**2
-    # Each lag's window loses a sample and wins one against the lag before.
+    # From one lag to the next, the window loses one sample and gains one.
     changes = power[:, WINDOW : WINDOW + n_lags - 1] - power[:, : n_lags - 1]
     later = np.cumsum(np.pad(changes, ((0, 0), (1, 0))), axis=1)
     later += power[:, :WINDOW].sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""A recording in memory: mono samples at 16 kHz, and cuts and outlines of them."""
+"""Recording in memory: mono samples at 16 kHz, with excerpts and waveform envelopes."""
 
 from dataclasses import dataclass
 
@@ -6,20 +6,20 @@ import numpy as np
 import numpy.typing as npt
 
 SAMPLE_RATE = 16_000
-SILENT_PEAK = 1e-3  # -60 dBFS: under it, 16-bit speech has fewer than six bits left
+SILENT_PEAK = 1e-3  # -60 dBFS: below it, 16-bit speech has fewer than six bits left
 Samples = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class Audio:
-    """A recording, ready to be analysed.
+    """Recording ready for analysis.
 
     Attributes
     ----------
     samples : np.ndarray [shape=(n,), dtype=float32]
         Mono, -1 to 1, read-only.
     sample_rate : int
-        In Hz.
+        Sample rate in Hz.
     """
 
     samples: Samples
@@ -37,7 +37,18 @@ class Audio:
 
 
 def excerpt(samples: Samples, start: int, end: int) -> Samples:
-    """Samples from `start` to `end`, either of which may lie outside: there is silence.
+    """Return the samples from `start` to `end`, with silence outside the recording.
+
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(n,), dtype=float32]
+        Samples to cut from.
+    start, end : int
+        Sample indices; both may lie outside.
+
+    Returns
+    -------
+    np.ndarray [shape=(end - start,), dtype=float32]
 
     Examples
     --------
@@ -50,11 +61,12 @@ def excerpt(samples: Samples, start: int, end: int) -> Samples:
 
 
 def envelope(audio: Audio, n_points: int = 240) -> tuple[float, ...]:
-    """Peaks of the waveform in equal steps of time, 0 to 1 of the loudest.
+    """Peaks of the waveform in equal time steps, from 0 to 1, relative to the loudest.
 
     Parameters
     ----------
     audio : Audio
+        Recording.
     n_points : int > 0
         Number of steps.
 
