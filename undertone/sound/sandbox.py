@@ -1,7 +1,7 @@
-"""The sandbox of a decoder process: Landlock, seccomp and resource limits, where there are any.
+"""Sandbox of a decoder process: Landlock, seccomp and resource limits, as far as available.
 
-Inside it a process computes, reads the code of its libraries and uses the pipes that it has. It
-opens no other file and no socket, starts no program or process and sees no other process.
+A sandboxed process computes, reads the code of its libraries and uses its open pipes. It opens no
+other file and no socket, starts no program or process and sees no other process.
 """
 
 import ctypes
@@ -20,7 +20,7 @@ PR_SET_NO_NEW_PRIVS = 38
 CLONE_THREAD = 0x10000
 O_TMPFILE = 0o20000000
 WRITING = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC | os.O_APPEND | O_TMPFILE
-# What computing, memory, threads, the pipes and files that are open already, and the clock need.
+# Needed for computing, memory, threads, pipes and files already open, and the clock.
 ALLOWED_CALLS = """
     access brk clock_getres clock_gettime clock_nanosleep close dup dup2 dup3 exit exit_group
     faccessat faccessat2 fstat futex getcpu getcwd getdents64 getegid geteuid getgid getpid
@@ -33,24 +33,24 @@ ALLOWED_CALLS = """
 
 
 def enter() -> tuple[str, ...]:
-    """Give up all rights that decoding does not need.
+    """Give up all rights not needed for decoding.
 
-    Whatever is needed beside the code of libraries has to be loaded and opened before.
+    Everything needed besides the code of libraries must be loaded and opened before.
 
     Returns
     -------
     tuple of str
-        Names of the protections that are on.
+        Names of the active protections.
     """
     steps: list[tuple[str, Callable[[], None]]] = [("resource limits", _limit_resources)]
     if sys.platform == "linux":
-        # In this order, because each takes away what the one before needs.
+        # The order matters: each step takes away a right needed by the one before.
         steps += [("no new privileges", _refuse_privileges), ("Landlock", _hide_files)]
         steps += [("seccomp", _filter_calls)]
         with suppress(ImportError, OSError):
             import seccompy
 
-            seccompy.supported()  # looks for the C library, which takes files and a process
+            seccompy.supported()  # the search for the C library needs files and a process
     return tuple(name for name, step in steps if _succeeds(step))
 
 
@@ -75,7 +75,7 @@ def _refuse_privileges() -> None:
 
 
 def _hide_files() -> None:
-    """Leave only code to be read: modules that are imported late."""
+    """Allow reading code only, for modules imported late."""
     from landlockpy import AccessFS, Ruleset, Scope
 
     with Ruleset(scoped=Scope.SIGNAL | Scope.ABSTRACT_UNIX_SOCKET) as ruleset:
@@ -91,15 +91,15 @@ def _code_folders() -> Iterable[Path]:
 
 
 def _filter_calls() -> None:
-    """Refuse all system calls but those that are listed here."""
+    """Refuse all system calls except the ones listed here."""
     from seccompy import Action, ArgCmp, CmpOp, Filter, FilterFlag
     from seccompy.syscalls import syscall_nr
 
-    # The calling thread is the only one, or else all threads are filtered.
+    # If there are more threads than the calling one, TSYNC filters them all.
     calls = Filter(Action.ERRNO | errno.EPERM, flags=FilterFlag.TSYNC)
 
     def allow(name: str, *conditions: ArgCmp) -> None:
-        with suppress(KeyError, ValueError):  # not every processor has each of these
+        with suppress(KeyError, ValueError):  # some processors lack some of these
             syscall_nr(name)
             calls.allow(name, args=conditions or None)
 

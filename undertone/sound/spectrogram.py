@@ -1,6 +1,6 @@
-"""The mel spectrogram that is kept of a recording, and what can be read from it later.
+"""Stored mel spectrogram of a recording, and features derived from it later.
 
-It must cost little, since every request makes one, and be small, since every analysis keeps one.
+It must be cheap, since every request makes one, and small, since every analysis keeps one.
 """
 
 from functools import cache
@@ -26,18 +26,18 @@ Floats = NDArray[np.float32]
 
 
 def mel_spectrogram(audio: Audio) -> MelSpectrogram:
-    """Levels of 64 mel bands, in columns of 10 ms or, if that would be more than 600, longer.
+    """Compute levels of 64 mel bands, in at most 600 columns of 10 ms or longer.
 
-    A column that stands for more than 10 ms holds the mean power of that time.
+    A column longer than 10 ms holds the mean power of its time.
 
     Parameters
     ----------
     audio : Audio
-        At 16 kHz, at least 10 ms.
+        Recording at 16 kHz, at least 10 ms.
     """
     n_hops = len(audio.samples) // HOP
     per_column = -(-n_hops // MAX_FRAMES)
-    # Blocks of whole columns, so that each column's mean is taken within one of them.
+    # Blocks hold whole columns, so each column's mean is taken within one block.
     step = max(1, BLOCK_FRAMES // per_column) * per_column
     power = np.hstack(
         [
@@ -52,7 +52,7 @@ def mel_spectrogram(audio: Audio) -> MelSpectrogram:
 
 
 def levels_of(spectrogram: MelSpectrogram) -> NDArray[np.uint8]:
-    """Levels as they are stored [shape=(n_mels, n_frames)], the lowest band first."""
+    """Stored levels [shape=(n_mels, n_frames), dtype=uint8], the lowest band first."""
     shape = spectrogram.n_mels, spectrogram.n_frames
     return np.frombuffer(spectrogram.levels, np.uint8).reshape(shape)
 
@@ -60,29 +60,29 @@ def levels_of(spectrogram: MelSpectrogram) -> NDArray[np.uint8]:
 def mfcc(spectrogram: MelSpectrogram, n_mfcc: int = 13) -> Floats:
     """Cepstral coefficients [shape=(n_mfcc, n_frames)] in dB: the cosine transform of the levels.
 
-    Coefficient 0, the loudness, is among them.
+    Coefficient 0, the loudness, is included.
     """
     level_db = levels_of(spectrogram) * np.float32(RANGE_DB / 255) - np.float32(RANGE_DB)
     return np.asarray(scipy.fft.dct(level_db, axis=0, norm="ortho")[:n_mfcc])
 
 
 def band_of(hz: float) -> float:
-    """Where a frequency lies among the rows of a spectrogram; row i reaches from i to i + 1."""
+    """Position of a frequency on the rows of a spectrogram; row i extends from i to i + 1."""
     low, high = _mel(LOW_HZ), _mel(HIGH_HZ)
     return float((_mel(hz) - low) / (high - low) * (N_MELS + 1) - 0.5)
 
 
 def _mel(hz: float) -> float:
-    """O'Shaughnessy's formula (Speech Communication, 1987), as in HTK."""
+    """Convert Hz to mel by O'Shaughnessy's formula (Speech Communication, 1987), as in HTK."""
     return float(2595 * np.log10(1 + hz / 700))
 
 
 @cache
 def _filters() -> scipy.sparse.csr_array:
-    """Triangles over the bins of the power spectrum [shape=(64, 513)], each of sum 1.
+    """Triangular filters over the bins of the power spectrum [shape=(64, 513)], each of sum 1.
 
-    Sparse not only because most is 0: a dense product would wake all of BLAS's threads, which
-    on a busy machine costs ten times the work itself.
+    Most values are 0, but there is another reason for a sparse array. A dense product would wake
+    all of BLAS's threads. On a busy machine, this costs ten times the work itself.
     """
     mels = np.linspace(_mel(LOW_HZ), _mel(HIGH_HZ), N_MELS + 2)
     edges_hz = 700 * (10 ** (mels / 2595) - 1)
@@ -101,7 +101,17 @@ def _window() -> Floats:
 
 
 def _mel_power(samples: Samples, first: int, n_frames: int) -> Floats:
-    """Power [shape=(64, n_frames)] around the middles of hops from the number `first` on."""
+    """Mel power [shape=(64, n_frames)] around the middles of hops, from hop `first` on.
+
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(n,), dtype=float32]
+        At 16 kHz.
+    first : int
+        Index of the first hop.
+    n_frames : int
+        Number of hops.
+    """
     start = first * HOP + (HOP - WINDOW) // 2
     end = start + (n_frames - 1) * HOP + WINDOW
     part = excerpt(samples, start, end)

@@ -1,15 +1,15 @@
-"""Where in a recording somebody speaks, by the Silero voice activity detector.
+"""Speech detection with the Silero voice activity detector.
 
-The rule: the answer depends neither on the level of the recording nor on its polarity.
+The rule: the result depends neither on the level of the recording nor on its polarity.
 
-The network is Silero's, arranged to hear many windows at once (``tools/make_detector.py``): its
-own form takes one at a time, 10 ms of CPU for 4 s of sound instead of 2.
+The network is Silero's, rearranged to process many windows at once (``tools/make_detector.py``).
+Its original form takes one window at a time, 10 ms of CPU for 4 s of sound instead of 2.
 
-Measured on all clips of RAVDESS (speech and song), CREMA-D, TESS and nEMO: of 14,770, 10 are
-refused, most of them screamed. Of ESC-10's 400 sounds that are not speech, 365 are refused; 28 of
-the others are sneezes and babies, which are human voices. Of real words cut to 0.3 s, 0.4 % are
-refused, to 1 s, none. Refusing real speech is the worse mistake of the two, so what passes with
-little certainty is heard, but its emotion is said to be a guess (`Speech.is_doubtful`).
+Measured on all clips of RAVDESS (speech and song), CREMA-D, TESS and nEMO, 10 of 14,770 are
+refused, most of them screamed. Of ESC-10's 400 non-speech sounds, 365 are refused. Of the others,
+28 are sneezes and babies, and these are human voices. Of real words cut to 0.3 s, 0.4 % are
+refused; cut to 1 s, none. Refusing real speech is the worse mistake of the two. So a doubtful
+recording is analysed, but its emotion is marked as a guess (`Speech.is_doubtful`).
 """
 
 from functools import cache
@@ -26,38 +26,40 @@ from undertone.sound.pitch import steady, track_pitch
 from undertone.sound.samples import SAMPLE_RATE, Audio, Samples, excerpt
 
 DETECTOR = Path(__file__).parent / "detector" / "silero.onnx"
-WINDOW_SAMPLES = 512  # what it gives one probability for
-CONTEXT_SAMPLES = 64  # what it hears before a window
+WINDOW_SAMPLES = 512  # length of a window; each gets one probability
+CONTEXT_SAMPLES = 64  # input before a window
 WINDOW_S = WINDOW_SAMPLES / SAMPLE_RATE
-# The detector listens at this level; its answers hardly differ from 0.1 to 0.9. The level is the
-# peak of the fourth loudest window: a knock on the microphone must not make the voice small.
+# The input of the detector is scaled to this level. Its answers hardly differ from 0.1 to 0.9. The
+# level is the peak of the fourth loudest window: a knock on the microphone must not make the voice
+# small.
 DETECTOR_PEAK = 0.3
 LEVEL_RANK = 4
 START_PROBABILITY = 0.5  # speech begins here ...
 STOP_PROBABILITY = 0.35  # ... and ends under this
-MIN_STRETCH_S = 0.1  # less is a click
-MIN_SPEECH_S = 0.2  # in all; of clips under 0.6 s, a third
+MIN_STRETCH_S = 0.1  # shorter ones are clicks
+MIN_SPEECH_S = 0.2  # in total; a third of clips under 0.6 s
 MIN_GAP_S = 0.3  # shorter pauses belong to the speech around them
-PADDING_S = 0.15  # soft beginnings and ends, which the detector hears late
-# The detector waits for an onset. A short clip may be cut out of the middle of a word and have
-# none: silence put before it makes one. (Of 0.3 s cuts from words, 8 % are refused without this
-# and 0.4 % with it. Longer clips do not need it, and it makes noises pass more often.)
+PADDING_S = 0.15  # for soft beginnings and ends, detected late
+# The detector waits for an onset. A short clip may be cut from the middle of a word and have none.
+# Silence put before it makes one. (Of 0.3 s cuts from words, 8 % are refused without this and 0.4 %
+# with it. Longer clips do not need it, and with it more noises pass.)
 SHORT_CLIP_S = 1.0
 LEAD_WINDOWS = 2
-BLOCK_WINDOWS = 1024  # heard at once: half a minute, 15 ms of CPU, some MB
-# The detector knows few voices as high as a scream, so what it refuses is played to it again more
-# slowly, which lowers the pitch. (Of 62 shouted clips refused otherwise, this saves 53.)
+BLOCK_WINDOWS = 1024  # processed at once: half a minute, 15 ms of CPU, some MB
+# The detector knows few voices as high as a scream. So a refused recording is tried again more
+# slowly, with a lower pitch. (Of 62 shouted clips refused otherwise, this saves 53.)
 SLOWER = 1.5
 MAX_REPLAY_S = 60.0  # nobody screams for longer
 
-# Kept around the speech: the quiet before and after it tells how loud it was against the room.
+# Kept around the speech: the quiet before and after it shows its loudness relative to the room.
 CONTEXT_S = 0.5
 
-# Under this mean probability it may be no voice: so it is with 21 of the 35 sounds of ESC-10 that
-# pass, with 0.9 % of real clips, and with 4 % of words cut to 0.3 to 0.8 s.
+# Under this mean probability it may be no voice. This holds for 21 of the 35 sounds of ESC-10 let
+# through, for 0.9 % of real clips, and for 4 % of words cut to 0.3 to 0.8 s.
 DOUBTFUL_UNDER = 0.7
-# Over this mean probability it is a voice. Between the two, pitch tells: of 925 clips of the four
-# corpora none is so high, of words cut to half a second one of 918; of three dogs two.
+# Over this mean probability it is a voice. Between the two, the pitch decides. As high as this are
+# none of 925 clips of the four corpora, one of 918 words cut to half a second, and two of three
+# dogs.
 CLEAR_FROM = 0.95
 HIGH_HZ = 450.0
 MIN_PITCH_FRAMES = 20  # 0.2 s
@@ -66,14 +68,14 @@ Stretch = tuple[float, float]  # start_s, end_s
 
 
 class Speech(tuple[Stretch, ...]):
-    """Stretches of time in which somebody speaks, in order.
+    """Stretches of speech in order.
 
     Attributes
     ----------
     probability : float
-        That it is speech: mean of what the detector says of its windows.
+        Probability of speech, 0 to 1: the mean over the windows of the stretches.
     is_high : bool
-        Whether it is no clear speech and higher than voices are.
+        True if the speech is not clear and its pitch is above normal voices.
     """
 
     probability: float = 1.0
@@ -81,28 +83,29 @@ class Speech(tuple[Stretch, ...]):
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether it may well be a sneeze, a dog or a machine."""
+        """True if it may well be a sneeze, a dog or a machine."""
         return self.probability < DOUBTFUL_UNDER or self.is_high
 
 
 def find_speech(audio: Audio, progress: Progress = nobody) -> Speech:
-    """Stretches of time in which somebody speaks.
+    """Find the stretches of speech in a recording.
 
     Parameters
     ----------
     audio : Audio
-        At 16 kHz.
+        Recording at 16 kHz.
     progress : Progress, optional
+        Called with the finished share.
 
     Returns
     -------
     Speech
-        Stretches apart from each other, within the recording, padded by 0.15 s on either side.
+        Separate stretches within the recording, padded by 0.15 s on either side.
 
     Raises
     ------
     NoSpeech
-        There are less than 0.2 s of speech in all.
+        There is less than 0.2 s of speech in total, or a third of a clip under 0.6 s.
 
     Examples
     --------
@@ -136,10 +139,10 @@ def find_speech(audio: Audio, progress: Progress = nobody) -> Speech:
 
 
 def spoken_part(audio: Audio, speech: tuple[Stretch, ...]) -> Audio:
-    """The stretch from the first to the last speech, with up to half a second around it.
+    """Cut a recording from the first to the last speech, with up to half a second around it.
 
-    Models are trained on and asked about just this, so that silence of any length before or
-    after the speech changes little.
+    Models are trained on this part and get only this part. So silence of any length before or after
+    the speech changes little.
     """
     start_s, end_s = speech[0][0] - CONTEXT_S, speech[-1][1] + CONTEXT_S
     first = max(0, round(start_s * audio.sample_rate))
@@ -148,7 +151,7 @@ def spoken_part(audio: Audio, speech: tuple[Stretch, ...]) -> Audio:
 
 
 def _is_high(samples: Samples, stretches: list[Stretch]) -> bool:
-    """Whether the pitch in these stretches is above that of voices; False where there is none."""
+    """Return True if the pitch in these stretches is above normal voices; False without pitch."""
     edges = [(round(s * SAMPLE_RATE), round(e * SAMPLE_RATE)) for s, e in stretches]
     pitch_hz = track_pitch(np.concatenate([samples[first:last] for first, last in edges]))
     pitch_hz = pitch_hz[steady(pitch_hz)]
@@ -158,9 +161,18 @@ def _is_high(samples: Samples, stretches: list[Stretch]) -> bool:
 def _listen(
     samples: Samples, n_lead: int = 0, slower: float = 1.0, progress: Progress = nobody
 ) -> tuple[list[Stretch], float]:
-    """Stretches of speech and their mean probability.
+    """Detect stretches of speech and their mean probability.
 
-    Heard after silent windows or in a slowed-down copy if so wished.
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(n,), dtype=float32]
+        At 16 kHz.
+    n_lead : int
+        Number of silent windows put before the recording.
+    slower : float
+        Factor by which the recording is slowed down.
+    progress : Progress, optional
+        Called with the finished share.
     """
     if slower != 1.0:
         samples = soxr.resample(samples, SAMPLE_RATE, slower * SAMPLE_RATE)
@@ -176,7 +188,17 @@ def _listen(
 
 
 def _probabilities(samples: Samples, n_lead: int, progress: Progress) -> list[float]:
-    """Probability of speech in each window [length=ceil(n / 512)], after `n_lead` silent ones."""
+    """Probability of speech in each window [length=ceil(n / 512)].
+
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(n,), dtype=float32]
+        At 16 kHz.
+    n_lead : int
+        Number of silent windows put before the recording; not in the result.
+    progress : Progress
+        Called with the finished share.
+    """
     gain = DETECTOR_PEAK / max(_level(samples), 1e-9)
     n_windows = -(-len(samples) // WINDOW_SAMPLES)
     hidden = cell = np.zeros((1, 1, 128), np.float32)
@@ -208,7 +230,7 @@ def _detector() -> onnxruntime.InferenceSession:
 
 
 def _stretches(probabilities: list[float]) -> list[Stretch]:
-    """Stretches (start_s, end_s) from a window of 0.5 to one under 0.35, without the briefest."""
+    """Stretches (start_s, end_s) from a window of 0.5 to one under 0.35, if longer than 0.1 s."""
     speaks = np.zeros(len(probabilities), np.bool_)
     speaking = False
     for index, probability in enumerate(probabilities):
@@ -220,7 +242,7 @@ def _stretches(probabilities: list[float]) -> list[Stretch]:
 
 
 def _merged(stretches: list[Stretch]) -> list[Stretch]:
-    """The same stretches with pauses under 0.3 s closed."""
+    """Merge stretches with pauses under 0.3 s between them."""
     merged: list[Stretch] = []
     for start_s, end_s in stretches:
         if merged and start_s - merged[-1][1] < MIN_GAP_S:

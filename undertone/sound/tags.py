@@ -1,4 +1,4 @@
-"""ID3v2 tags in front of a file that is no MP3, as some taggers write them."""
+"""ID3v2 tags in front of files other than MP3, as written by some taggers."""
 
 from undertone.recording_bytes import RecordingBytes
 
@@ -9,7 +9,7 @@ _HAS_FOOTER = 0x10
 def leading_tags(data: bytes | RecordingBytes) -> int:
     """Return the length in bytes of the ID3v2 tags in front of a file.
 
-    It is 0 where nothing would be left.
+    It is 0 if nothing would be left.
 
     Examples
     --------
@@ -23,7 +23,7 @@ def leading_tags(data: bytes | RecordingBytes) -> int:
 
 
 def _tag_bytes(head: bytes) -> int:
-    """Return the length of the tag that begins with these 10 bytes; 0 if none does."""
+    """Return the length of the tag beginning with these 10 bytes; 0 if there is none."""
     if len(head) < _ID3V2_HEAD or not head.startswith(b"ID3"):
         return 0
     major, minor, flags, *size = head[3:]

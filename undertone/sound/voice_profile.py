@@ -1,4 +1,4 @@
-"""What can be measured of a voice and told in plain words; every request pays for it."""
+"""Voice measurements easy to explain in plain words; every request computes them."""
 
 import numpy as np
 import scipy.ndimage
@@ -17,27 +17,30 @@ Bools = NDArray[np.bool_]
 BLOCK_FRAMES = 3000
 LOWEST_DBFS = -100.0
 MIN_VOICED_FRAMES = 20  # 0.2 s: a syllable's vowel
-MIN_SPAN_S = 1.0  # in less, one syllable more or less would make any rate
+MIN_SPAN_S = 1.0  # in a shorter span, one syllable more or less would give any rate
 
 
 def profile(
     audio: Audio, speech: tuple[Stretch, ...], progress: Progress = nobody
 ) -> dict[str, float]:
-    """Pitch, loudness, pace and pauses by name with unit; what cannot be measured is absent.
+    """Measure pitch, loudness, pace and pauses; keys name the unit.
+
+    Values not measurable are absent.
 
     Parameters
     ----------
     audio : Audio
-        At 16 kHz.
+        Recording at 16 kHz.
     speech : tuple of (start_s, end_s)
-        Where somebody speaks; what sounds elsewhere does not count.
+        Stretches of speech in seconds; other sound does not count.
     progress : Progress, optional
+        Called with the finished share.
 
     Returns
     -------
     dict of str to float
         ``pitch_median_hz``; ``pitch_range_semitones`` and ``loudness_spread_db`` (from the tenth
-        to the ninetieth percentile); ``loudness_dbfs`` of speech, -3.01 being a full sine;
+        to the ninetieth percentile); ``loudness_dbfs`` of speech, -3.01 for a full-scale sine;
         ``syllables_per_s`` between pauses; ``pause_share`` of the time from the first to the last
         sound, 0 to 1; ``longest_pause_s``.
     """
@@ -89,7 +92,7 @@ def _pace(
 
 
 def _frames_of(speech: tuple[Stretch, ...], n_frames: int) -> Bools:
-    """Which frames lie in the stretches [shape=(n_frames,)]."""
+    """Mask of the frames in the stretches [shape=(n_frames,), dtype=bool]."""
     frames = np.zeros(n_frames, np.bool_)
     for start_s, end_s in speech:
         first, last = (round(at_s * SAMPLE_RATE / HOP) for at_s in (start_s, end_s))
@@ -98,7 +101,7 @@ def _frames_of(speech: tuple[Stretch, ...], n_frames: int) -> Bools:
 
 
 def _levels_db(samples: Samples, window: int) -> Floats:
-    """Level of windows around every hop, in dB of full scale [shape=(1 + n // 160,)]."""
+    """Level of the window around every hop, in dBFS [shape=(1 + n // 160,)]."""
     offset = float(samples.mean(dtype=np.float64))
     n_frames = 1 + len(samples) // HOP
     blocks = []

@@ -1,7 +1,7 @@
-"""Wild samples: single values far beyond everything around them, as damaged float files have.
+"""Repair of wild samples: single values far beyond their surroundings, from damaged float files.
 
-Integer formats cannot hold them, so everything up to full scale is left alone, and what lossy
-codecs make of full scale.
+Integer formats cannot hold them. So everything up to full scale is left alone, and so is the
+overshoot of lossy codecs.
 """
 
 import numpy as np
@@ -9,28 +9,28 @@ import numpy.typing as npt
 
 from undertone.sound.samples import Samples
 
-LOUDEST = 2.0**31  # integers stored as float without scaling reach this; more is damage
+LOUDEST = 2.0**31  # reached by integers stored as float without scaling; more is damage
 MIN_WILD = 1.5  # full scale is 1; lossy codecs overshoot it by less
 STEP_S = 0.005
-# The level around a sample is the median over so many steps: 45 ms hold several periods of the
+# The level around a sample is the median over this many steps. 45 ms hold several periods of the
 # lowest voice, and a burst of less than 20 ms does not count.
 MEDIAN_STEPS = 9
-# Against the mean magnitude around it. Peaks of voices stay under 10, plosives and lip clicks in a
-# pause under 24 with few exceptions.
+# Relative to the mean magnitude around the sample. Peaks of voices stay under 10, plosives and lip
+# clicks in a pause under 24 with few exceptions.
 WILD_FACTOR = 24.0
-# Of the median level of the block: the level of a pause is not taken for less.
+# Share of the median level of the block: the lowest level assumed for a pause.
 QUIETEST = 0.25
 
 Mask = npt.NDArray[np.bool_]
 
 
 class Mender:
-    """Interpolates wild samples and silences values that are no samples at all, block by block.
+    """Interpolate wild samples and zero invalid values, block by block.
 
     Parameters
     ----------
     ceiling : float
-        Magnitudes beyond it count as missing.
+        Larger magnitudes count as missing.
     """
 
     def __init__(self, ceiling: float = LOUDEST) -> None:
@@ -43,15 +43,16 @@ class Mender:
         Parameters
         ----------
         block : np.ndarray [shape=(n, channels)]
-            Full scale 1; integers stored as float reach `LOUDEST`.
+            Full scale is 1; integers stored as float reach `LOUDEST`.
         rate_hz : int
+            Sample rate in Hz.
 
         Returns
         -------
         samples : np.ndarray [shape=(n, channels), dtype=float32]
             The block itself if it has no damage.
         missing : np.ndarray [shape=(n, channels), dtype=bool] or None
-            Values that were NaN, infinite or beyond the ceiling, and are 0 now; None without any.
+            True for values found NaN, infinite or beyond the ceiling, now 0; None without any.
         """
         with np.errstate(over="ignore", invalid="ignore"):  # doubles beyond float32, signalling NaN
             samples: Samples = np.asarray(block, np.float32)
@@ -67,7 +68,7 @@ class Mender:
         return samples, missing
 
     def _interpolated(self, samples: Samples, rate_hz: int) -> Samples:
-        """Samples in which the wild ones lie on the line between their neighbours."""
+        """Replace each wild sample by linear interpolation between its neighbours."""
         before = self._before if self._before.shape[1] == samples.shape[1] else samples[:0]
         whole = np.concatenate([before, samples])
         magnitude = np.abs(whole)
@@ -81,7 +82,7 @@ class Mender:
 
 
 def _level(magnitude: Samples, rate_hz: int) -> Samples:
-    """Mean magnitude around each sample, by median over steps [shape=(n, channels)]."""
+    """Typical magnitude around each sample [shape=(n, channels)]: median of means over steps."""
     n = len(magnitude)
     starts = np.arange(0, n, max(1, round(STEP_S * rate_hz)))
     counts = np.diff(starts, append=n)
