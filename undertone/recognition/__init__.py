@@ -1,1 +1,1 @@
-"""From samples to emotions: model folders, classifiers, calibration, timelines."""
+"""Emotion recognition from samples: model folders, classifiers, calibration, timelines."""

@@ -1,4 +1,4 @@
-"""What a model says to probabilities that are as often right as they say."""
+"""Calibration: temperature scaling of a model's outputs to calibrated probabilities."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,23 +12,24 @@ from undertone.sound.audio import Audio
 
 Floats = NDArray[np.float64]
 
-# How steeply the temperature rises where what is familiar ends, by the likelihood of held-out
-# answers. It rises to an end: what is further away than any corpus was says no more about how
-# wrong one can be.
+# Steepness of the temperature's rise at the border of familiar input, fitted by the likelihood of
+# held-out answers. The rise is bounded: beyond the distance of every corpus, a larger distance says
+# nothing more about possible errors.
 _STEEPNESS = 16.0
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model says of n utterances, before it is known how sure it may be.
+    """Uncalibrated outputs of a model for n utterances.
 
     Attributes
     ----------
-    log_probabilities : array [n, n_labels]
-    durations_s : array [n]
-        How much was heard.
-    distances : array [n]
-        From what the model was trained on, 1 being usual there; all 0 if it cannot tell.
+    log_probabilities : np.ndarray [shape=(n, n_labels), dtype=float64]
+        Log-probability of each emotion.
+    durations_s : np.ndarray [shape=(n,), dtype=float64]
+        Length of each utterance in seconds.
+    distances : np.ndarray [shape=(n,), dtype=float64]
+        Distance from the training data, usually 1 there; all 0 if the model gives none.
     """
 
     log_probabilities: Floats
@@ -39,35 +40,46 @@ class Answers:
     def to(
         cls, audios: Iterable[Audio], log_probabilities: Floats, distances: Floats | None = None
     ) -> "Answers":
-        """Answers to utterances."""
+        """Return the answers for utterances.
+
+        Parameters
+        ----------
+        audios : iterable of Audio
+            The n utterances.
+        log_probabilities : np.ndarray [shape=(n, n_labels), dtype=float64]
+            Log-probability of each emotion.
+        distances : np.ndarray [shape=(n,), dtype=float64], optional
+            Distances from the training data; all 0 by default.
+        """
         durations_s = np.array([audio.duration_s for audio in audios])
         unknown = np.zeros(len(durations_s))
         return cls(log_probabilities, durations_s, unknown if distances is None else distances)
 
     @classmethod
     def joined(cls, parts: Sequence["Answers"]) -> "Answers":
-        """Those of several, in their order."""
+        """Concatenate several answers in order."""
         columns = ([getattr(part, name) for part in parts] for name in cls.__dataclass_fields__)
         return cls(*map(np.concatenate, columns))
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What log-probabilities are divided by before they become probabilities.
+    """Parameters of temperature scaling: log-probabilities are divided by a temperature.
 
     Attributes
     ----------
     temperature : float
-        Over 1 makes answers less sure. Guo et al., "On calibration of modern neural networks",
-        ICML 2017.
+        Base temperature. Over 1, it makes answers less confident. Guo et al., "On calibration of
+        modern neural networks", ICML 2017.
     short_s : float
-        The less is heard, the less sure: the temperature is multiplied with
-        ``1 + short_s / seconds heard``.
+        Makes answers for short utterances less confident: the temperature is multiplied by
+        ``1 + short_s / seconds of the utterance``.
     gain, halfway : float
-        The less it sounds like what the model was trained on, the less sure: the temperature rises
-        to ``1 + gain`` times as much, half of that at the strangeness `halfway`. Strangeness is
-        the distance times the root of the seconds heard, as features that are means over a short
-        time are further from everything.
+        Make answers less confident for utterances unlike the training data. The temperature rises
+        by a factor of up to ``1 + gain``, with half the rise at the strangeness `halfway`.
+        Strangeness is the distance times the square root of the utterance's seconds. The root
+        compensates for short utterances: features averaged over a short time are further from
+        everything.
     """
 
     temperature: float = 1.0
@@ -76,10 +88,14 @@ class Calibration:
     halfway: float = 1.0
 
     def probabilities(self, answers: Answers, labels: Sequence[str]) -> Floats:
-        """Probabilities [n, n_labels] of emotions `labels`.
+        """Calibrated probabilities of the emotions `labels`.
 
-        Calm and neutral are one emotion here, which is parted again as it was: read as seven or
-        six emotions, an answer that is less sure stays the same answer.
+        Calm and neutral are scaled as one emotion and then split in their original ratio. So a
+        less confident answer stays the same answer when read as seven or six emotions.
+
+        Returns
+        -------
+        np.ndarray [shape=(n, n_labels), dtype=float64]
         """
         for_short = 1 + self.short_s / answers.durations_s
         strangeness = answers.distances * np.sqrt(answers.durations_s)

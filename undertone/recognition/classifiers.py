@@ -1,4 +1,4 @@
-"""What each family of models does when it is asked: utterances to uncalibrated answers."""
+"""Classifiers of each model family: from utterances to uncalibrated answers."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,20 +15,20 @@ Floats = NDArray[np.float64]
 
 
 class Classifier(Protocol):
-    """A model of some family, ready to be asked from many threads."""
+    """Model of any family, safe to use from many threads."""
 
     @property
     def n_labels(self) -> int:
-        """How many emotions it tells apart."""
+        """Number of emotions."""
         ...
 
     def answers(self, audios: Sequence[Audio]) -> Answers:
-        """What it says of utterances cut to their spoken part."""
+        """Return the answers for utterances cut to their spoken part."""
         ...
 
 
 class Embedder(Protocol):
-    """What is needed of `feature_extractor.SpeechEncoder`."""
+    """Required interface of `feature_extractor.SpeechEncoder`."""
 
     @property
     def n_features(self) -> int:
@@ -36,20 +36,20 @@ class Embedder(Protocol):
         ...
 
     def embed(self, audio: Audio) -> NDArray[np.float32]:
-        """Embedding [n_features] of an utterance."""
+        """Return the embedding of an utterance [shape=(n_features,), dtype=float32]."""
         ...
 
 
 class Extractor(Protocol):
-    """What is needed of `feature_extractor.AudioFeatureExtractor`."""
+    """Required interface of `feature_extractor.AudioFeatureExtractor`."""
 
     def vector(self, audio: Audio) -> Floats:
-        """Features [n_features] of an utterance, NaN where nothing can be measured."""
+        """Return the features of an utterance [shape=(n_features,)]; NaN if not measurable."""
         ...
 
 
 class Head:
-    """A classifier ``head.onnx`` on embeddings."""
+    """Classifier ``head.onnx`` on embeddings."""
 
     def __init__(self, path: Path) -> None:
         self._session = one_thread_session(path)
@@ -57,20 +57,28 @@ class Head:
         self.n_labels = int(self._session.get_outputs()[0].shape[-1])
 
     def answers(self, audios: Iterable[Audio], embeddings: NDArray[np.float32]) -> Answers:
-        """What it says of utterances with embeddings [n, n_features]."""
+        """Return the answers for utterances and their embeddings.
+
+        Parameters
+        ----------
+        audios : iterable of Audio
+            The n utterances.
+        embeddings : np.ndarray [shape=(n, n_features), dtype=float32]
+            Their embeddings.
+        """
         found = self._session.run(None, {"embedding": embeddings})
-        # One that was trained on a finished encoder does not tell distances.
+        # A head trained on a finished encoder gives no distances.
         probabilities, *distances = (np.asarray(array, np.float64) for array in found)
         return Answers.to(audios, np.log(probabilities + 1e-12), *distances)
 
 
 class HeadOnEncoder:
-    """A head on the embedding of a speech encoder.
+    """Classifier head on the embeddings of a speech encoder.
 
     Raises
     ------
     ValueError
-        The head takes another number of features than the encoder gives.
+        The numbers of features of head and encoder differ.
     """
 
     def __init__(self, encoder: Embedder, head: Path) -> None:
@@ -83,16 +91,16 @@ class HeadOnEncoder:
 
     @property
     def n_labels(self) -> int:
-        """How many emotions it tells apart."""
+        """Number of emotions."""
         return self._head.n_labels
 
     def answers(self, audios: Sequence[Audio]) -> Answers:
-        """What it says of utterances, and how far they are from what it was trained on."""
+        """Return the answers for utterances, with their distances from the training data."""
         return self._head.answers(audios, np.stack(on_all_cores(self._encoder.embed, audios)))
 
 
 class SampleNetwork:
-    """A network from samples to log-probabilities."""
+    """Network from samples to log-probabilities."""
 
     # One analysis frame must fit before its reflection.
     min_samples = 400
@@ -102,11 +110,11 @@ class SampleNetwork:
 
     @property
     def n_labels(self) -> int:
-        """How many emotions it tells apart."""
+        """Number of emotions."""
         return int(self._session.get_outputs()[0].shape[-1])
 
     def answers(self, audios: Sequence[Audio]) -> Answers:
-        """What it says of utterances."""
+        """Return the answers for utterances."""
         return Answers.to(audios, np.array(on_all_cores(self._row, audios), np.float64))
 
     def _row(self, audio: Audio) -> Floats:
@@ -115,13 +123,14 @@ class SampleNetwork:
 
 
 class VectorNetwork:
-    """A network from named acoustic features to log-probabilities.
+    """Network from named acoustic features to log-probabilities.
 
     Parameters
     ----------
     extractor : Extractor
-        The one whose features it was trained on.
+        Extractor of the features used in training.
     path : Path
+        ONNX file of the network.
     """
 
     def __init__(self, extractor: Extractor, path: Path) -> None:
@@ -130,16 +139,16 @@ class VectorNetwork:
 
     @property
     def n_labels(self) -> int:
-        """How many emotions it tells apart."""
+        """Number of emotions."""
         return int(self._session.get_outputs()[0].shape[-1])
 
     def answers(self, audios: Sequence[Audio]) -> Answers:
-        """What it says of utterances.
+        """Return the answers for utterances.
 
         Raises
         ------
         RecordingTooShort
-            One of them is shorter than features can be measured in.
+            An utterance is too short to measure features.
         """
         vectors = np.array([self._extractor.vector(audio) for audio in audios], np.float32)
         return Answers.to(audios, np.asarray(self._session.run(None, {"features": vectors})[0]))

@@ -1,6 +1,6 @@
-"""A voice as it comes, piece by piece: what is heard in its last seconds.
+"""Live recognition: a stream of sound, analysed over its last seconds.
 
-The rule: nothing but these seconds is kept, however long one speaks.
+The rule: only these seconds are kept, no matter how long the stream is.
 """
 
 import math
@@ -22,27 +22,30 @@ from undertone.sound.speech import Speech, find_speech
 from undertone.sound.wild import Mender
 
 SampleFormat = Literal["int16", "float32"]
-# Shorter windows follow a change sooner, longer ones are right more often.
+# Shorter windows follow a change sooner; longer ones are right more often.
 WINDOW_S = 4.0
 STEP_S = 0.5
-# Less speech in the window, or none for so long, and nothing is said of it.
+# With less speech in the window, or a longer pause at its end, no emotion is given.
 MIN_SPEECH_S = 0.8
 MAX_PAUSE_S = 1.0
-# An answer counts by how much time has passed since the last one: 39 % after half a second.
+# Time constant of smoothing. An answer weighs more if the last one is older: 39 % after half a
+# second.
 SMOOTHING_S = 1.0
 
 
 class Ear:
-    """Hears mono sound as it comes.
+    """Recognizer for a live stream of mono sound.
 
     Parameters
     ----------
     recognizer : Recognizer
+        Recogniser for the windows.
     n_labels : {7, 8, 6}
-        Set of emotions to answer in.
+        Size of the emotion set for the answers.
     rate_hz : int
+        Sample rate in Hz.
     sample_format : {"int16", "float32"}
-        Little endian; floats from -1 to 1.
+        Little endian; floats are from -1 to 1.
 
     Raises
     ------
@@ -67,16 +70,16 @@ class Ear:
 
     @property
     def unanswered_s(self) -> float:
-        """Seconds that have come since the last answer."""
+        """Seconds of sound received since the last answer."""
         return (self._n_heard - self._n_answered) / self._rate_hz
 
     def add(self, data: bytes) -> None:
-        """Take samples.
+        """Append samples to the window.
 
         Raises
         ------
         BadRequest
-            They are not whole samples.
+            The data ends within a sample.
         """
         if len(data) % self._type.itemsize:
             raise BadRequest(
@@ -93,10 +96,10 @@ class Ear:
         if self._resampler:
             samples = self._resampler.resample_chunk(samples)
         kept = np.concatenate([self._window, samples])[-round(WINDOW_S * SAMPLE_RATE) :]
-        self._window = kept.copy()  # a view would keep all that was there before
+        self._window = kept.copy()  # a view would keep all earlier samples in memory
 
     def answer(self) -> dict[str, Any]:
-        """What is heard in the last seconds, ready for JSON; see ``docs/live.md``."""
+        """Analyse the last seconds; the result is ready for JSON, see ``docs/live.md``."""
         new_s, window_s = self.unanswered_s, len(self._window) / SAMPLE_RATE
         self._n_answered = self._n_heard
         end_s = self._n_heard / self._rate_hz
@@ -123,7 +126,7 @@ class Ear:
         }
 
     def _audio(self) -> Audio:
-        """The window without a constant offset, scaled into -1 to 1."""
+        """Return the window without a constant offset, scaled into -1 to 1."""
         samples = self._window
         if len(samples):
             levels = Levels()
@@ -133,7 +136,17 @@ class Ear:
         return Audio(samples / max(1.0, float(np.abs(samples).max(initial=0.0))))
 
     def _smoothed(self, heard: Prediction, new_s: float, is_doubtful: bool) -> Prediction:
-        """A prediction that remembers those before it, ever less."""
+        """Smooth a prediction exponentially with the ones before it.
+
+        Parameters
+        ----------
+        heard : Prediction
+            Prediction for the current window.
+        new_s : float
+            Seconds since the last answer.
+        is_doubtful : bool
+            True if the window may hold no speech.
+        """
         now = np.array(list(heard.probabilities.values()))
         before = now if self._mean is None else self._mean
         self._mean = before + (1 - math.exp(-new_s / SMOOTHING_S)) * (now - before)
@@ -150,7 +163,7 @@ class Ear:
 
 
 def _speech(audio: Audio) -> Speech | None:
-    """Where somebody speaks; None where it is too little or too long ago."""
+    """Return the stretches of speech; None if there is too little, or too long a pause after it."""
     if np.ptp(audio.samples) / 2 < SILENT_PEAK:
         return None
     try:

@@ -1,7 +1,7 @@
-"""A model on disk: ``models/<name>/`` with its weights, ``model.json`` and ``MODEL_CARD.md``.
+"""Model store: ``models/<name>/`` with weights, ``model.json`` and ``MODEL_CARD.md``.
 
-Nothing in such a folder is code and loading runs none: networks are ONNX. Loading verifies
-every field, so a damaged or foreign file stops the start instead of bending the answers.
+A model folder contains no code and loading runs none: networks are ONNX. Loading verifies every
+field, so a damaged or foreign file prevents the start instead of distorting the answers.
 """
 
 import hashlib
@@ -17,41 +17,42 @@ from undertone.settings import ROOT
 
 MODELS_DIR = ROOT / "models"
 FORMAT = 2
-# How the names of protocols begin that leave a whole corpus out.
+# Prefix of the protocols with a whole corpus left out of training.
 LEFT_OUT = "leave-out-"
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What ``model.json`` says.
+    """Content of ``model.json``.
 
     Attributes
     ----------
     name, family : str
-        Folder name; which kind of model it is (``encoder``, ``ensemble``, ``cnn``).
+        Folder name; kind of model (``encoder``, ``ensemble``, ``cnn``).
     labels : tuple of str
         Emotions in the order of the output columns.
     extractor : dict
-        Id and settings of what turns audio into the classifier's input; ``n_features`` in it.
+        Id and settings of the feature extractor, including ``n_features``.
     sample_rate : int
-        In Hz.
+        Sample rate in Hz.
     files : dict of str to str
-        File name to SHA-256, hexadecimal.
+        Hexadecimal SHA-256 by file name.
     trained_on : tuple of str
-        Corpora whose speakers trained the shipped weights.
+        Corpora used to train the shipped weights.
     scores : dict
-        Protocol name to what was measured with it, always on speakers not trained on.
+        Measured figures by protocol name, always on held-out speakers.
     calibration : Calibration
-        What log-probabilities become probabilities by.
+        Parameters of temperature scaling.
     uncertain_below : dict of str to float
-        Size of the label set ("8", "7", "6") to the confidence under which an answer is a guess.
+        Confidence threshold by size of the label set ("8", "7", "6"); below it, an answer is a
+        guess.
     training : dict
         ``corpora``: number of clips, speakers and emotions of each; ``recipe``: its settings;
         ``history``: see `undertone.training.recipe.Fitted`.
     robustness : list of dict
-        Checks of `undertone.training.robustness` with what was measured; empty if it was not.
+        Checks of `undertone.training.robustness` with their results; empty if not measured.
     versions : dict of str to str
-        Libraries it was trained with.
+        Versions of the libraries used in training.
     created_on : str
         Date, ISO 8601.
     format : int
@@ -76,37 +77,37 @@ class ModelInfo:
 
     @property
     def id(self) -> str:
-        """Short name of exactly these weights and this calibration; other ones have another."""
+        """Short identifier of these weights and this calibration; it changes with either."""
         content = json.dumps([self.files, asdict(self.calibration)], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:12]
 
     @property
     def elsewhere(self) -> tuple[float, float] | None:
-        """Lowest and highest UAR on a corpus that was left out whole; None if not measured."""
+        """Lowest and highest UAR on a corpus left out of training; None if not measured."""
         found = [
             figures["uar"] for test, figures in self.scores.items() if test.startswith(LEFT_OUT)
         ]
         return (min(found), max(found)) if found else None
 
     def is_guess(self, confidence: float, n_labels: int) -> bool:
-        """Whether an answer of this confidence, of so many emotions, is no more than a guess."""
+        """Return True if this confidence is below the threshold for `n_labels` emotions."""
         return confidence < self.uncertain_below[str(n_labels)]
 
 
 def installed_models(models_dir: Path = MODELS_DIR) -> list[str]:
-    """Names of the models that are there, sorted."""
+    """Return the sorted names of the installed models."""
     return sorted(path.parent.name for path in models_dir.glob("*/model.json"))
 
 
 def load_info(name: str, models_dir: Path = MODELS_DIR) -> ModelInfo:
-    """Description of a model, verified against the files beside it.
+    """Load the description of a model and verify it against the model's files.
 
     Raises
     ------
     UnknownModel
-        No model of that name is installed.
+        No model of this name is installed.
     ModelError
-        The description is damaged, or a file is missing or not the one described.
+        The description is damaged, or a file is missing or has another hash.
     """
     if name not in installed_models(models_dir):
         known = ", ".join(installed_models(models_dir)) or "none"
@@ -149,6 +150,6 @@ def save_info(info: ModelInfo, folder: Path) -> None:
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, hexadecimal."""
+    """Hexadecimal SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

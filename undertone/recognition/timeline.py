@@ -1,21 +1,21 @@
-"""How the emotion of a long recording changes: windows -> a smoothed timeline over its speech.
+"""Smoothed timeline of the emotion over the speech of a long recording.
 
-The windows of `EmotionRecognizer` overlap by half and each is judged by itself, so their answers
-flicker. Here they are the observations of a hidden Markov model whose states are the emotions:
+The windows of `EmotionRecognizer` overlap by half. Each is judged alone, so their answers flicker.
+Here they are the observations of a hidden Markov model with the emotions as states:
 
-- an emotion lasts `HOLD_S` on average and then gives way to any other, each as likely;
-- a window says as much about the emotion in its middle as its calibrated probabilities, to the
-  power of `EVIDENCE`, since most of its sound is heard in its neighbours as well;
-- all emotions are as likely at the start.
+- an emotion lasts `HOLD_S` on average and then changes to any other with equal probability;
+- the likelihood of the emotion in the middle of a window is its calibrated probability to the power
+  of `EVIDENCE`, since neighbouring windows share most of their sound;
+- all emotions are equally likely at the start.
 
-What the forward and the backward pass leave (Rabiner, "A tutorial on hidden Markov models", Proc.
-IEEE 77, 1989, section III) is the probability of each emotion there, given the whole recording.
+The forward and the backward pass (Rabiner, "A tutorial on hidden Markov models", Proc. IEEE 77,
+1989, section III) give the probability of each emotion there, given the whole recording.
 
-Measured on clips of RAVDESS strung together to stretches of 6 to 20 s, four speakers the model had
-not heard, 12 minutes: windows alone name the emotion of 68 % of the time and change it 222 times,
-smoothed ones of 76 %, with 43 changes; there were 48. Other values of both constants, from half to
-twice as much, are within two points. The smoothed probabilities are too sure of themselves (91 %
-on average), so how sure a passage is comes from its windows (71 %, of which 68 % are right).
+Measured on clips of RAVDESS joined to stretches of 6 to 20 s, four held-out speakers, 12 minutes.
+Windows alone name the right emotion for 68 % of the time and change it 222 times. Smoothed windows
+reach 76 % with 43 changes; the true number is 48. Values of both constants from half to twice as
+much are within two points. The smoothed probabilities are overconfident (91 % on average), so the
+confidence of a passage comes from its windows (71 %, and 68 % of these are right).
 """
 
 from bisect import bisect_left, bisect_right
@@ -31,27 +31,27 @@ from undertone.prediction import Analysis, Prediction, Segment
 
 HOLD_S = 10.0
 EVIDENCE = 0.5
-# Silence of at least so long ends a passage even if the emotion is the same after it.
+# A silence of at least this length ends a passage, even if the emotion is the same after it.
 PAUSE_S = 3.0
 MAIN_SHARE = 0.15
 MOMENTS = 5
-MOMENT_STRENGTH = 0.5  # weaker ones are not worth a visit
+MOMENT_STRENGTH = 0.5  # weaker ones are not worth listening to
 
 Stretch = tuple[float, float]  # start_s, end_s
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a timeline, the time nearer to its window's middle than to any other's.
+    """One step of a timeline: the time nearest to the middle of its window.
 
     Attributes
     ----------
     start_s, end_s : float
-        In seconds from the start of the recording; speech within it begins and ends there.
+        Start and end of the step's speech, in seconds from the start of the recording.
     speech_s : float
-        Seconds of speech in it, over 0.
+        Seconds of speech in the step, over 0.
     probabilities : dict of str to float
-        Smoothed, in the model's order; sums to 1.
+        Smoothed probability of each emotion, in the model's order; sums to 1.
     """
 
     start_s: float
@@ -61,23 +61,24 @@ class Step:
 
     @property
     def emotion(self) -> str:
-        """The most probable emotion."""
+        """Most probable emotion."""
         return most_probable(self.probabilities)
 
 
 @dataclass(frozen=True)
 class Passage:
-    """Neighbouring steps with the same emotion.
+    """Run of neighbouring steps with the same emotion.
 
     Attributes
     ----------
     start_s, end_s : float
         In seconds from the start of the recording.
     emotion : str
+        Most probable emotion of its steps.
     confidence : float
-        Mean over its speech of what its windows themselves give the emotion, 0 to 1.
+        Unsmoothed probability of the emotion in its windows, 0 to 1, averaged over its speech.
     uncertain : bool
-        Whether, in at least half of its speech, the window itself is a guess or says otherwise.
+        True if the windows of at least half of its speech are guesses or name another emotion.
     """
 
     start_s: float
@@ -89,15 +90,16 @@ class Passage:
 
 @dataclass(frozen=True)
 class Moment:
-    """Where the emotion of a passage is heard best.
+    """Strongest moment of a passage.
 
     Attributes
     ----------
     at_s : float
-        Where to listen from.
+        Time to listen from, in seconds from the start of the recording.
     emotion : str
+        Emotion of the passage.
     probability : float
-        What the window there gives it, 0 to 1.
+        Unsmoothed probability of the emotion in the window there, 0 to 1.
     """
 
     at_s: float
@@ -107,19 +109,19 @@ class Moment:
 
 @dataclass(frozen=True)
 class Timeline:
-    """How the emotion of a recording changes.
+    """Course of the emotion over a recording.
 
     Attributes
     ----------
     steps : tuple of Step
-        In their order; not where nobody speaks.
+        In order of time; none without speech.
     passages : tuple of Passage
-        In their order.
+        In order of time.
     shares : dict of str to float
-        Emotion to its share of the time of speech; the largest first, without those that are
-        never the most probable; sums to 1.
+        Share of each emotion in the speech time, the largest first; sums to 1. Emotions never most
+        probable are left out.
     moments : tuple of Moment
-        At most five, the strongest first, at most one of each passage, none neutral or calm.
+        At most five, the strongest first, at most one for each passage, none neutral or calm.
     """
 
     steps: tuple[Step, ...]
@@ -129,53 +131,53 @@ class Timeline:
 
     @property
     def main_shares(self) -> dict[str, float]:
-        """Those of `shares` that are heard for long enough to be part of a short answer."""
+        """Part of `shares` large enough for a short answer."""
         return {name: share for name, share in self.shares.items() if share >= MAIN_SHARE}
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields, ready for JSON."""
+        """Return all fields, ready for JSON."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class _Heard:
-    """A step and what its window says."""
+    """Step with the prediction of its window."""
 
     step: Step
     window: Prediction
 
     @property
     def own(self) -> float:
-        """What the window gives the emotion of the step."""
+        """Probability of the step's emotion in its window."""
         return self.window.probabilities[self.step.emotion]
 
     @property
     def supports(self) -> bool:
-        """Whether the window says the same and does not only guess."""
+        """True if the window names the same emotion and is not uncertain."""
         return not self.window.uncertain and self.window.label == self.step.emotion
 
 
 def most_probable(probabilities: Mapping[str, float]) -> str:
-    """The emotion with the highest probability."""
+    """Return the emotion with the highest probability."""
     return max(probabilities, key=lambda name: probabilities[name])
 
 
 def timeline(analysis: Analysis) -> Timeline | None:
-    """The timeline of an analysis; None where the recording is short and was heard as one."""
+    """Return the timeline of an analysis; None for a short recording analysed as one window."""
     if not analysis.segments:
         return None
     return from_windows(analysis.segments, analysis.speech)
 
 
 def from_windows(windows: Sequence[Segment], speech: Sequence[Stretch] = ()) -> Timeline:
-    """A smoothed timeline.
+    """Build a smoothed timeline.
 
     Parameters
     ----------
     windows : sequence of Segment
-        At least one; in their order, overlapping or not.
+        At least one, in order, overlapping or not.
     speech : sequence of (start_s, end_s), optional
-        Where somebody speaks, in order; wherever there is a window if not given.
+        Stretches of speech in order; by default, all windows count as speech.
 
     Returns
     -------
@@ -205,11 +207,11 @@ def smooth(
     Parameters
     ----------
     windows : sequence of Segment
-        At least one, in their order.
+        At least one, in order.
     hold_s : float
-        How long an emotion lasts on average.
+        Average duration of an emotion, in seconds.
     evidence : float
-        How much of a window's answer is its own, 0 to 1.
+        Weight of a window's answer, 0 to 1: the share of evidence not shared with its neighbours.
     """
     labels = list(windows[0].prediction.probabilities)
     likelihoods = np.array([[w.prediction.probabilities[name] for name in labels] for w in windows])
@@ -218,16 +220,25 @@ def smooth(
     moves = _moves(np.diff(middles_s), len(labels), hold_s)
     forward = _pass(likelihoods, moves)
     backward = _pass(likelihoods[::-1], moves[::-1])[::-1]
-    both = forward * backward / likelihoods  # which is in both
+    both = forward * backward / likelihoods  # both passes include the likelihood
     both /= both.sum(axis=1, keepdims=True)
     return [dict(zip(labels, row.tolist(), strict=True)) for row in both]
 
 
 def _moves(gaps_s: np.ndarray, n_states: int, hold_s: float) -> np.ndarray:
-    """Probability of being in one given other state after each gap.
+    """Probability of being in one given other state after each gap [shape=(n_gaps,)].
 
-    For a chain in continuous time that leaves its state at the rate 1 / `hold_s`, to any other
-    alike: (1 - exp(-gap / hold * n / (n - 1))) / n.
+    The chain in continuous time leaves its state at the rate 1 / `hold_s`, with equal probability
+    for any other state: (1 - exp(-gap / hold * n / (n - 1))) / n.
+
+    Parameters
+    ----------
+    gaps_s : np.ndarray [shape=(n_gaps,)]
+        Seconds between the middles of neighbouring windows.
+    n_states : int
+        Number of emotions, n.
+    hold_s : float
+        Average duration of an emotion, in seconds.
     """
     rate = n_states / (hold_s * max(1, n_states - 1))
     return np.asarray((1 - np.exp(-gaps_s * rate)) / n_states)
@@ -253,7 +264,7 @@ def _middle_s(window: Segment) -> float:
 
 
 def _bounds(windows: Sequence[Segment]) -> list[Stretch]:
-    """The part of each window that is nearer to its middle than to the next ones'."""
+    """Return the part of each window nearer to its own middle than to its neighbours' middles."""
     halves = [(_middle_s(a) + _middle_s(b)) / 2 for a, b in pairwise(windows)]
     starts = [windows[0].start_s, *halves]
     ends = [*halves, windows[-1].end_s]
@@ -266,7 +277,7 @@ def _bounds(windows: Sequence[Segment]) -> list[Stretch]:
 def _spoken(
     bounds: Sequence[Stretch], speech: Sequence[Stretch]
 ) -> Iterator[tuple[float, float, float]]:
-    """Start, end and seconds of the speech within each bounds; seconds are 0 without any."""
+    """Yield start, end and seconds of the speech within each of the bounds; 0 s without any."""
     starts, ends = [start for start, _ in speech], [end for _, end in speech]
     for start, end in bounds:
         within = speech[bisect_right(ends, start) : bisect_left(starts, end)]
@@ -279,7 +290,7 @@ def _spoken(
 
 
 def _passages(heard: Sequence[_Heard]) -> Iterator[Sequence[_Heard]]:
-    """Neighbours with the same emotion and no long pause between."""
+    """Yield runs of neighbours with the same emotion and no long pause between them."""
     first = 0
     for index in range(1, len(heard) + 1):
         if index < len(heard):
@@ -306,7 +317,7 @@ def _shares(steps: Sequence[Step]) -> dict[str, float]:
     speech_s: dict[str, float] = {}
     for step in steps:
         speech_s[step.emotion] = speech_s.get(step.emotion, 0.0) + step.speech_s
-    total_s = sum(speech_s.values())  # of the sums, or one emotion alone could have more than 1
+    total_s = sum(speech_s.values())  # added per emotion: rounding must give no share over 1
     ranked = sorted(speech_s.items(), key=lambda item: -item[1])
     return {emotion: seconds / total_s for emotion, seconds in ranked}
 
@@ -322,6 +333,6 @@ def _moments(groups: Iterable[Sequence[_Heard]]) -> tuple[Moment, ...]:
 
 
 def with_timeline(analysis: Analysis) -> dict[str, Any]:
-    """All that is known of an analysis, ready for JSON."""
+    """Return an analysis with its timeline, ready for JSON."""
     line = timeline(analysis)
     return {**analysis.to_dict(), "timeline": line and line.to_dict()}
