@@ -1,4 +1,4 @@
-"""``python -m undertone``: a program like those at the top level, so it may import them."""
+"""``python -m undertone``: a program like the top-level modules, so it may import them."""
 
 import os
 import sys
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 def open_recognizer(name: str) -> "EmotionRecognizer":
-    """The recogniser with a model of this name."""
-    # Not before it is needed: the libraries behind it take half a second to load.
+    """Open the recogniser with the model of this name."""
+    # Imported late: the libraries behind it take half a second to load.
     from emotion_recognizer import EmotionRecognizer
 
     return EmotionRecognizer(name)
@@ -22,7 +22,7 @@ def open_recognizer(name: str) -> "EmotionRecognizer":
 if __name__ == "__main__":
     status = main(sys.argv[1:], open_recognizer)
     if status == INTERRUPTED:
-        # An ordinary end would wait for the recordings that are still being analysed.
+        # A normal exit would wait for the recordings still being analysed.
         sys.stdout.flush()
         os._exit(status)
     sys.exit(status)

@@ -1,4 +1,4 @@
-"""The one path from the bytes of a recording to an analysis, stored or not."""
+"""Analysis of recordings: the single path from bytes to a result, stored or not."""
 
 import copy
 import secrets
@@ -20,7 +20,7 @@ from undertone.sound.spectrogram import mel_spectrogram
 from undertone.sound.speech import Speech, find_speech
 from undertone.sound.voice_profile import profile
 
-if TYPE_CHECKING:  # who only listens needs no database
+if TYPE_CHECKING:  # a plain listener needs no database
     from sqlalchemy import Connection
 
     from undertone.store.history import History
@@ -29,42 +29,64 @@ if TYPE_CHECKING:  # who only listens needs no database
 
 
 class Recognizer(Protocol):
-    """What the analyser needs of a recogniser."""
+    """Required interface of a recogniser."""
 
     @property
     def info(self) -> ModelInfo:
-        """What is known of its model."""
+        """Description of the model."""
 
     @property
     def folder(self) -> Path:
-        """Where its model's files are."""
+        """Folder of the model's files."""
 
     def listen(
         self, audio: Audio, speech: Speech | None, n_labels: int, progress: Progress
     ) -> tuple[Prediction, tuple[Segment, ...]]:
-        """The prediction for the whole and those for its windows."""
+        """Return the prediction for the whole recording and the segments of its windows.
+
+        Parameters
+        ----------
+        audio : Audio
+            Recording at 16 kHz.
+        speech : Speech or None
+            Stretches of speech.
+        n_labels : {7, 8, 6}
+            Size of the emotion set.
+        progress : Progress
+            Called with the finished share.
+        """
 
 
 class Decode(Protocol):
-    """`audio.decode`, here or in another process."""
+    """Interface of `audio.decode`, in this process or another one."""
 
     def __call__(self, data: RecordingBytes, *, max_duration_s: float, progress: Progress) -> Audio:
-        """The recording in the bytes."""
+        """Decode a recording.
+
+        Parameters
+        ----------
+        data : RecordingBytes
+            Content of the file.
+        max_duration_s : float > 0
+            Limit in seconds.
+        progress : Progress
+            Called with the finished share.
+        """
 
 
 class Listener:
-    """Analyses recordings and keeps nothing of them.
+    """Analyser of recordings without storage.
 
     Parameters
     ----------
     recognizers : mapping of str to Recognizer
-        By model name.
+        Recognisers by model name.
     default_model : str
-        The one that answers when none is asked for.
+        Model for requests without one.
     max_duration_s : float
-        Longer recordings are refused.
+        Longest accepted recording, in seconds.
     decode : Decode, optional
-        `audio.decode` if not given.
+        Decoder; `audio.decode` by default.
     """
 
     def __init__(
@@ -87,29 +109,30 @@ class Listener:
         n_labels: int = DEFAULT_LABEL_SET,
         progress: Progress = nobody,
     ) -> Analysis:
-        """Decode, find the speech, recognise.
+        """Decode a recording, find its speech and recognise the emotion.
 
         Parameters
         ----------
         data : bytes, BinaryIO or RecordingBytes
-            A recording in any format that can be read.
+            Recording in any readable format.
         filename : str
-            As the client gave it.
+            Name given by the client.
         model : str, optional
             Name of a model; the default one if not given.
         n_labels : {7, 8, 6}
-            Set of emotions to answer in.
+            Size of the emotion set for the answer.
         progress : Progress, optional
+            Called with the finished share.
 
         Raises
         ------
         AudioError
-            The recording cannot be used; each reason is a class of its own.
+            The recording cannot be used; each reason has a separate class.
         UnknownModel, UnknownLabels
             There is no such model or set of emotions.
         """
         recognizer = self.recognizer(model)
-        # Shares of the time that each step takes of a long recording.
+        # Time share of each step for a long recording.
         audio = self.decode(
             RecordingBytes.of(data),
             max_duration_s=self.max_duration_s,
@@ -135,11 +158,11 @@ class Listener:
         )
 
     def recognizer(self, model: str | None = None) -> Recognizer:
-        """The recogniser with this model, by default the default one; see `choose`."""
+        """Return the recogniser of this model, or of the default model; see `choose`."""
         return self.recognizers[self.choose(model)]
 
     def choose(self, model: str | None) -> str:
-        """Name of the model that answers when this one, or none, is asked for.
+        """Return the name of the requested model, or of the default model if it is None.
 
         Raises
         ------
@@ -154,19 +177,21 @@ class Listener:
 
 
 class Analyzer(Listener):
-    """A listener that remembers what was heard.
+    """Listener with storage of the results.
 
     Parameters
     ----------
     recognizers, default_model, max_duration_s, decode
         As for `Listener`.
     history : History
+        Store of the analyses.
     recordings : Recordings
+        Store of the kept recordings.
 
     Attributes
     ----------
     note : callable
-        Told of each analysis that is stored and the seconds it took; who counts puts its own there.
+        Called with each stored analysis and its seconds; replaced by metrics code.
     """
 
     def __init__(
@@ -184,7 +209,7 @@ class Analyzer(Listener):
         self.note: Callable[[Analysis, float], None] = lambda analysis, took_s: None
 
     def within(self, scope: "Scope") -> "Analyzer":
-        """Return the same analyser on the part of the history in a scope."""
+        """Return the same analyser, restricted to a scope of the history."""
         part = copy.copy(self)
         part.history = self.history.within(scope)
         return part
@@ -198,12 +223,19 @@ class Analyzer(Listener):
         progress: Progress = nobody,
         together_with: Callable[["Connection", str], None] | None = None,
     ) -> Analysis:
-        """What `hear` says, stored; `together_with` is as for `History.add`.
+        """Analyse a recording as `hear` does, and store the result.
+
+        Parameters
+        ----------
+        data, filename, model, n_labels, progress
+            As for `hear`.
+        together_with : callable, optional
+            As for `History.add`.
 
         Raises
         ------
         UndertoneError
-            Whatever `hear` raises.
+            Raised by `hear`.
         StoreError
             The history, or the folder of kept recordings, cannot be written.
         """

@@ -1,9 +1,9 @@
-"""Everything that can go wrong in a way the user can do something about.
+"""Errors for problems within the user's control.
 
-Domain code raises these and knows nothing of HTTP beyond the two class attributes; only the
-application turns them into an answer, always of the shape
+Domain code raises these and knows nothing of HTTP beyond the class attributes. Only the
+application turns them into a response, always of the shape
 ``{"error": <message>, "code": <code>, "status": <status>}``.
-A message is one sentence or two: what arrived, what is needed, what to do.
+A message has one or two sentences: the input received, the input needed, the next step.
 """
 
 from collections.abc import Iterator
@@ -11,16 +11,16 @@ from typing import Any
 
 
 class UndertoneError(Exception):
-    """Root of all errors whose message may be shown to the user.
+    """Root of all errors with a message for the user.
 
     Attributes
     ----------
     status : int
-        HTTP status of the answer.
+        HTTP status of the response.
     code : str
         Stable kebab-case name for programs.
     retry_after_s : int, optional
-        When it is worth while to ask again.
+        Seconds to wait before a retry.
     message : str
         Helpful sentence for people.
     """
@@ -34,12 +34,12 @@ class UndertoneError(Exception):
         self.message = message
 
     def to_dict(self) -> dict[str, str | int]:
-        """The body of the JSON answer."""
+        """Return the body of the JSON response."""
         return {"error": self.message, "code": self.code, "status": self.status}
 
     @staticmethod
     def from_dict(document: dict[str, Any]) -> "UndertoneError":
-        """The inverse of `to_dict`: of the class with this code, where there is one."""
+        """Invert `to_dict`: return an error of the class with this code, if there is one."""
         known = {kind.code: kind for kind in _tree(UndertoneError)}
         error = known.get(document["code"], UndertoneError)(str(document["error"]))
         error.code, error.status = str(document["code"]), int(document["status"])
@@ -53,47 +53,47 @@ def _tree(kind: type[UndertoneError]) -> Iterator[type[UndertoneError]]:
 
 
 class SettingsError(UndertoneError):
-    """A setting has a value that cannot be used; the program does not start."""
+    """A setting has an invalid value; the program does not start."""
 
     code = "bad-setting"
 
 
 class PartMissing(UndertoneError):
-    """What was asked for needs a library that is not installed."""
+    """A library needed for the task is not installed."""
 
     code = "part-missing"
 
 
 class KeysUnusable(UndertoneError):
-    """The file of API keys cannot be read, so nobody can be let in."""
+    """The file of API keys cannot be read, so all requests are refused."""
 
     status = 503
     code = "keys-unusable"
 
 
 class KeyNeeded(UndertoneError):
-    """No API key came with the request, or one that is not known."""
+    """The request has no API key, or an unknown one."""
 
     status = 401
     code = "key-needed"
 
 
 class RoleRefused(UndertoneError):
-    """The API key is not for this part of the server."""
+    """The role of the API key does not allow this part of the server."""
 
     status = 403
     code = "role-refused"
 
 
 class TooManyRequests(UndertoneError):
-    """More requests came from one client than it may send."""
+    """One client exceeded its rate limit."""
 
     status = 429
     code = "too-many-requests"
 
 
 class Busy(UndertoneError):
-    """As much is being done here as can be done at a time."""
+    """The server is at its limit of concurrent work."""
 
     status = 503
     code = "busy"
@@ -101,51 +101,51 @@ class Busy(UndertoneError):
 
 
 class TooSlow(UndertoneError):
-    """The request did not come in a time in which one can wait for it."""
+    """The request took too long to arrive."""
 
     status = 408
     code = "too-slow"
 
 
 class BadRequest(UndertoneError):
-    """The request lacks something or holds a value that cannot be used."""
+    """The request lacks something or has an invalid value."""
 
     status = 400
     code = "bad-request"
 
 
 class MissingFile(BadRequest):
-    """No recording came with the request."""
+    """The request has no recording."""
 
     code = "missing-file"
 
 
 class NotJson(BadRequest):
-    """The body is no JSON that can be read."""
+    """The request body is not valid JSON."""
 
     code = "not-json"
 
 
 class NotBase64(BadRequest):
-    """The recording is no base64."""
+    """The recording is not valid base64."""
 
     code = "not-base64"
 
 
 class WrongHost(BadRequest):
-    """The server was called by a name that is not its own."""
+    """The host name of the request is not trusted."""
 
     code = "wrong-host"
 
 
 class UnknownModel(BadRequest):
-    """A model was asked for that is not installed."""
+    """The requested model is not installed."""
 
     code = "unknown-model"
 
 
 class UnknownLabels(BadRequest):
-    """A set of emotions was asked for that the model cannot give."""
+    """The model cannot give the requested set of emotions."""
 
     code = "unknown-labels"
 
@@ -158,49 +158,49 @@ class AnalysisNotFound(UndertoneError):
 
 
 class UnknownPicture(UndertoneError):
-    """A kind of picture was asked for that is not drawn here."""
+    """The requested kind of picture does not exist."""
 
     status = 404
     code = "unknown-picture"
 
 
 class PictureUnavailable(UndertoneError):
-    """The analysis does not hold what this picture is drawn from."""
+    """The analysis lacks the data for this picture."""
 
     status = 404
     code = "picture-unavailable"
 
 
 class UpgradeRequired(UndertoneError):
-    """The address carries WebSockets only."""
+    """The address accepts only WebSocket connections."""
 
     status = 426
     code = "upgrade-required"
 
 
 class ForeignOrigin(UndertoneError):
-    """A page of another site has opened a WebSocket."""
+    """A page of another site tried to open a WebSocket."""
 
     status = 403
     code = "foreign-origin"
 
 
 class TooManyLiveSessions(UndertoneError):
-    """There are as many live sessions as there may be."""
+    """The limit of live sessions is reached."""
 
     status = 503
     code = "too-many-live-sessions"
 
 
 class LiveIdle(UndertoneError):
-    """No sound has come in a live session for too long."""
+    """A live session received no sound for too long."""
 
     status = 408
     code = "live-idle"
 
 
 class ServerStopping(UndertoneError):
-    """The server is about to end."""
+    """The server is shutting down."""
 
     status = 503
     code = "server-stopping"
@@ -221,26 +221,26 @@ class OutputUnwritable(UndertoneError):
 
 
 class ClusterUnusable(UndertoneError):
-    """A cluster does not answer, or has no workers."""
+    """A cluster does not respond, or has no workers."""
 
     code = "cluster-unusable"
 
 
 class TableUnusable(UndertoneError):
-    """A table of results cannot be read or written, or is about something else."""
+    """A table of results cannot be read or written, or has other content."""
 
     code = "table-unusable"
 
 
 class ServerUnreachable(UndertoneError):
-    """There is no answer from another Undertone."""
+    """Another Undertone server does not respond."""
 
     status = 504
     code = "server-unreachable"
 
 
 class ServerAnswerUnusable(UndertoneError):
-    """What answers does not answer as Undertone does."""
+    """The response is not one of an Undertone server."""
 
     status = 502
     code = "server-answer-unusable"
@@ -254,28 +254,28 @@ class JobNotFound(UndertoneError):
 
 
 class NoResults(UndertoneError):
-    """Nothing was heard in a job's recordings, or not yet."""
+    """A job has no results, or none yet."""
 
     status = 404
     code = "no-results"
 
 
 class TooManyFiles(UndertoneError):
-    """More recordings came at once than a job may have."""
+    """The request has more recordings than allowed in a job."""
 
     status = 413
     code = "too-many-files"
 
 
 class JobTooLarge(UndertoneError):
-    """The recordings of a job have more bytes together than allowed."""
+    """The recordings of a job exceed the allowed total size."""
 
     status = 413
     code = "job-too-large"
 
 
 class QueueFull(UndertoneError):
-    """So many recordings wait that no more are taken for now."""
+    """The queue of recordings is full."""
 
     status = 503
     code = "queue-full"
@@ -283,46 +283,46 @@ class QueueFull(UndertoneError):
 
 
 class WebhookRefused(BadRequest):
-    """The address to be told when a job is over cannot be used."""
+    """The webhook address of a job cannot be used."""
 
     code = "webhook-refused"
 
 
 class Abandoned(UndertoneError):
-    """An analysis was ended on the way, because nobody wants its result from here any more."""
+    """An analysis was stopped early, because its result is no longer needed from here."""
 
     status = 409
     code = "abandoned"
 
 
 class SetAside(UndertoneError):
-    """A recording is not tried again: whatever program analysed it ended."""
+    """A recording is not retried, because every program analysing it ended."""
 
     code = "set-aside"
 
 
 class RecordingLost(UndertoneError):
-    """The recording of a job is not where it was put."""
+    """The recording of a job is missing from its store."""
 
     code = "recording-lost"
 
 
 class RecordingNotKept(UndertoneError):
-    """The recording of an analysis is not kept, or not any more."""
+    """The recording of an analysis is not kept, or no longer."""
 
     status = 404
     code = "recording-not-kept"
 
 
 class CrossSite(UndertoneError):
-    """Another site's page tried to change something here."""
+    """A page of another site tried to change data."""
 
     status = 403
     code = "cross-site"
 
 
 class AudioError(UndertoneError):
-    """The recording cannot be analysed as it is."""
+    """The recording cannot be analysed in its current form."""
 
     status = 422
     code = "audio-unusable"
@@ -335,14 +335,14 @@ class EmptyFile(AudioError):
 
 
 class NotAudio(AudioError):
-    """The bytes are not a recording that can be read."""
+    """The bytes are not a readable recording."""
 
     status = 415
     code = "not-audio"
 
 
 class DecoderDied(AudioError):
-    """The file took the decoder down, or more time or memory than one may have."""
+    """The file crashed the decoder, or exceeded its limits of time or memory."""
 
     code = "decoder-died"
 
@@ -368,13 +368,13 @@ class RecordingTooShort(AudioError):
 
 
 class RecordingSilent(AudioError):
-    """The recording holds (nearly) nothing but silence."""
+    """The recording contains (nearly) only silence."""
 
     code = "recording-silent"
 
 
 class NoSpeech(AudioError):
-    """The recording holds sound but nobody speaks."""
+    """The recording contains sound but no speech."""
 
     code = "no-speech"
 
@@ -386,7 +386,7 @@ class ModelError(UndertoneError):
 
 
 class ModelNotInstalled(UndertoneError):
-    """A call is answered by a model that is not installed here."""
+    """The model for a call is not installed on this server."""
 
     status = 503
     code = "model-not-installed"

@@ -1,6 +1,6 @@
-"""A mark for texts that are translated where they are shown."""
+"""Marker for texts translated at display time."""
 
 
 def translatable(text: str) -> str:
-    """The text itself: ``make messages`` finds it by this call, `languages.gettext` translates."""
+    """Return the text; ``make messages`` finds it by this call, `languages.gettext` translates."""
     return text
