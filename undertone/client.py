@@ -1,6 +1,6 @@
-"""A client: recordings to an Undertone elsewhere, its answers as the types used here.
+"""Client of an Undertone server: sends recordings and returns the usual result types.
 
-The rule: a server's error is raised as the class it was raised as there.
+The rule: an error of the server is raised as the same class here.
 """
 
 import json
@@ -24,8 +24,8 @@ from undertone.prediction import Analysis
 from undertone.recording_bytes import AnyBytes, RecordingBytes
 from undertone.spool import DiskFull  # noqa: F401  a server may answer with it
 
-# A request is sent again where no connection came about, and where the server says when to try
-# again. Not where an answer is awaited in vain: the recording may have been analysed.
+# A request is retried if no connection was made, or if the server says when to retry. It is not
+# retried if the response is missing: the recording may have been analysed.
 RETRY = urllib3.Retry(
     total=8,
     connect=2,
@@ -43,7 +43,7 @@ Recording = bytes | str | Path | IO[bytes] | RecordingBytes
 
 
 class _Form:
-    """A multipart form with a file at its end, generated anew each time it is sent."""
+    """Multipart form with a file at its end, generated again for each retry."""
 
     def __init__(
         self, content: RecordingBytes, filename: str, fields: Sequence[tuple[str, str]]
@@ -64,21 +64,21 @@ class _Form:
 
 
 class Client:
-    """An Undertone server; safe to use from many threads.
+    """Client of an Undertone server; safe to use from many threads.
 
     Parameters
     ----------
     url : str
-        Where it is, such as ``http://127.0.0.1:5000``.
+        Address of the server, such as ``http://127.0.0.1:5000``.
     key : str, optional
-        Sent as ``Authorization: Bearer``.
+        API key, sent as ``Authorization: Bearer``.
     timeout_s : float > 0
-        How long an answer may take.
+        Longest wait for a response, in seconds.
 
     Raises
     ------
     BadRequest
-        The URL is none.
+        The URL is invalid.
 
     Examples
     --------
@@ -107,27 +107,27 @@ class Client:
         model: str | None = None,
         labels: int | None = None,
     ) -> Analysis:
-        """What the server hears in a recording.
+        """Send a recording to the server and return its analysis.
 
         Parameters
         ----------
         recording : bytes, str, Path, binary file or RecordingBytes
-            Its bytes, the path of a file, or an open file. A file on the disk is sent in pieces.
+            Bytes, path of a file, or open file. A file on the disk is sent in pieces.
         filename : str, optional
-            What it is called; by default what the file is called.
+            Name of the recording; by default the name of the file.
         model : str, optional
-            The server's default model if not given.
+            Name of a model; the server's default model if not given.
         labels : {7, 8, 6}, optional
-            Set of emotions to answer in.
+            Size of the emotion set for the answer.
 
         Raises
         ------
         FileUnusable
             The file cannot be read.
         ServerUnreachable, ServerAnswerUnusable
-            There is no server, or none of Undertone.
+            There is no server, or not one of Undertone.
         UndertoneError
-            Whatever the server raised, of the same class.
+            Error raised by the server, of the same class.
         """
         name = (filename or _name(recording)).encode("utf-8", "replace").decode()
         fields = [("model", model)] if model else []
@@ -136,7 +136,7 @@ class Client:
             form = _Form(content, name, fields)
             headers = {"Content-Type": form.content_type, "Content-Length": str(len(form))}
             headers |= self._pool.headers
-            # The form's own address: it leads to the whole analysis.
+            # The address of the web form: its response holds the whole analysis.
             document = self._json("POST", "/result", body=form, headers=headers)
         try:
             return Analysis.from_dict(document)
@@ -144,12 +144,12 @@ class Client:
             raise self._unusable("an analysis that cannot be read") from error
 
     def report(self, analysis: Analysis | str) -> bytes:
-        """The report of a stored analysis, or of one's id, as a PDF.
+        """Return the PDF report of a stored analysis, given as such or by its id.
 
         Raises
         ------
         UndertoneError
-            As for `analyse`; `AnalysisNotFound` where the server has it no more.
+            As for `analyse`; `AnalysisNotFound` if the server no longer has it.
         """
         analysis_id = analysis if isinstance(analysis, str) else analysis.id
         body = self._get_bytes("GET", f"/download-report/{quote(analysis_id, safe='')}")
@@ -158,7 +158,7 @@ class Client:
         return body
 
     def models(self) -> list[str]:
-        """Names of the server's models, the one that answers by default first.
+        """Return the names of the server's models, the default one first.
 
         Raises
         ------
@@ -180,7 +180,7 @@ class Client:
             raise self._unusable("no JSON") from error
 
     def _get_bytes(self, method: str, path: str, **what: Any) -> bytes:
-        """The body of an answer that is no error."""
+        """Send a request and return the response body; raise the error of an error response."""
         try:
             response = self._pool.request(method, self._url + path, **what)
         except urllib3.exceptions.HTTPError as error:
@@ -204,7 +204,7 @@ class Client:
 
 
 def _checked(url: str) -> str:
-    """The URL without the slash at its end."""
+    """Check the URL and return it without a slash at its end."""
     try:
         parsed = urllib3.util.parse_url(url)
     except urllib3.exceptions.LocationParseError:
@@ -217,7 +217,7 @@ def _checked(url: str) -> str:
 
 
 def _name(recording: Recording) -> str:
-    """What a recording is called."""
+    """Name of a recording."""
     if isinstance(recording, str | Path):
         return Path(recording).name
     return Path(str(getattr(recording, "name", "recording"))).name
@@ -225,7 +225,7 @@ def _name(recording: Recording) -> str:
 
 @contextmanager
 def _opened(recording: Recording) -> Iterator[RecordingBytes]:
-    """The bytes of a recording; only what is opened here is closed."""
+    """Open the bytes of a recording; only files opened here are closed at the end."""
     if not isinstance(recording, str | Path):
         yield RecordingBytes.of(cast(AnyBytes, recording))
         return
@@ -238,5 +238,5 @@ def _opened(recording: Recording) -> Iterator[RecordingBytes]:
 
 
 def _reason(error: urllib3.exceptions.HTTPError) -> str:
-    """What is behind an error of urllib3, which wraps the reason in the request."""
+    """Root cause of a urllib3 error; urllib3 wraps it in the request."""
     return str(getattr(error, "reason", None) or error).rpartition(": ")[2]

@@ -1,7 +1,7 @@
-"""What the interface knows of each emotion: colour, words, valence, and which sets there are.
+"""Table of emotions for the interface: colours, words, valence, and the emotion sets.
 
-Which emotions a model tells apart, and in which order, is the model's own matter
-(``model.json``); this table only says how to show one.
+Each model defines its own emotions and their order (``model.json``). This table only defines their
+display.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from undertone.messages import translatable as _
 
-if TYPE_CHECKING:  # a command line that only says what it can do needs no numpy
+if TYPE_CHECKING:  # the help of the command line needs no numpy
     import numpy as np
     from numpy.typing import NDArray
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:  # a command line that only says what it can do needs no numpy
 
 @dataclass(frozen=True)
 class Emotion:
-    """How one emotion is shown.
+    """Display properties of one emotion.
 
     Attributes
     ----------
     name : str
-        The name that models and the API use.
+        Name used by models and the API.
     title : str
-        The name as it is shown, in English.
+        Displayed name, in English.
     colour : str
         ``#rrggbb`` on white and on the light page, with a contrast of 3:1 or more.
     colour_on_dark : str
@@ -34,11 +34,11 @@ class Emotion:
         colour-vision deficiencies (after Okabe & Ito 2008, with grey for neutral and olive for
         calm).
     meaning : str
-        One sentence on what is typically heard, for a non-expert.
+        One sentence on the typical sound, for a non-expert.
     valence : float
-        How pleasant the emotion is, from -1 to 1. Russell, "A circumplex model of affect",
-        J. Pers. Soc. Psychol. 39 (1980), read off its figure 2 and rounded to 0.1; calm,
-        neutral and disgust, which are not in it, are set to 0.5, 0 and -0.6.
+        Pleasantness of the emotion, from -1 to 1. Russell, "A circumplex model of affect",
+        J. Pers. Soc. Psychol. 39 (1980), read off its figure 2 and rounded to 0.1. Calm, neutral
+        and disgust are not in it; they are set to 0.5, 0 and -0.6.
     """
 
     name: str
@@ -112,13 +112,13 @@ EMOTIONS: Mapping[str, Emotion] = {
     )
 }
 
-# Those in which no feeling stands out.
+# Emotions without a distinct feeling.
 EVEN = frozenset({"neutral", "calm"})
 
-# What clients of other systems call an emotion, where it is not the name used here (RAVDESS's own).
+# Other names of emotions, used by clients of other systems. The names used here are RAVDESS's.
 ADJECTIVES: Mapping[str, str] = {"fear": "fearful", "surprise": "surprised"}
 
-# Emotion sets that can be read from a larger one: what is merged into what, and what is left out.
+# Smaller emotion sets derived from a larger one: emotions merged into others, emotions left out.
 _MERGE = {"calm": "neutral"}
 _LEFT_OUT = {8: frozenset[str](), 7: frozenset({"calm"}), 6: frozenset({"calm", "surprise"})}
 LABEL_SETS = tuple(_LEFT_OUT)
@@ -126,21 +126,21 @@ DEFAULT_LABEL_SET = 7
 
 
 def merging(labels: Sequence[str], kept: Collection[str]) -> "tuple[tuple[str, ...], Floats]":
-    """How some emotions are told as fewer: calm, if it is not kept, as neutral; others not at all.
+    """Map emotions to a smaller set: calm, if not kept, becomes neutral; others are dropped.
 
     Parameters
     ----------
     labels : sequence of str
-        What a model tells apart.
+        Emotions of a model.
     kept : collection of str
-        What is asked for; what is not in `labels` is not answered with.
+        Requested emotions. The ones not in `labels` are ignored.
 
     Returns
     -------
     names : tuple of str
-        In the order of `labels`.
-    shares : array [len(labels), len(names)]
-        1 where a label is told as a name, else 0.
+        Kept emotions in the order of `labels`.
+    shares : np.ndarray [shape=(len(labels), len(names)), dtype=float64]
+        1 if the label maps to the name, else 0.
     """
     import numpy as np
 
@@ -152,10 +152,26 @@ def merging(labels: Sequence[str], kept: Collection[str]) -> "tuple[tuple[str, .
 def read_as(
     probabilities: "Floats", labels: Sequence[str], kept: Collection[str]
 ) -> "tuple[tuple[str, ...], Floats]":
-    """Names, and probabilities [n, len(names)], of some emotions, read from those over more.
+    """Reduce probabilities to a smaller set of emotions.
 
-    Calm, if it is not kept, is added to neutral; other emotions that are not kept are dropped, and
-    the rest is scaled to sum to 1.
+    Calm, if not kept, is added to neutral. Other emotions not kept are dropped. The rest is scaled
+    to sum to 1.
+
+    Parameters
+    ----------
+    probabilities : np.ndarray [shape=(n, len(labels)), dtype=float64]
+        Probabilities of all emotions of a model.
+    labels : sequence of str
+        Emotions of the model.
+    kept : collection of str
+        Requested emotions.
+
+    Returns
+    -------
+    names : tuple of str
+        Kept emotions in the order of `labels`.
+    probabilities : np.ndarray [shape=(n, len(names)), dtype=float64]
+        Each row sums to 1.
     """
     names, shares = merging(labels, kept)
     known = probabilities @ shares
@@ -163,18 +179,20 @@ def read_as(
 
 
 def label_set(labels: Sequence[str], n_labels: int) -> frozenset[str]:
-    """What remains of `labels` in one of the interface's sets of emotions.
+    """Return the part of `labels` included in one of the interface's sets of emotions.
 
     Parameters
     ----------
+    labels : sequence of str
+        Emotions of a model.
     n_labels : {8, 7, 6}
-        7 is without calm, 6 without calm and surprise.
+        Size of the set: 7 is without calm, 6 without calm and surprise.
     """
     return frozenset(labels) - _LEFT_OUT[n_labels]
 
 
 def in_set(emotion: str, n_labels: int) -> str | None:
-    """An emotion as one of the sets of emotions has it; None where it has none like it."""
+    """Return the equivalent of an emotion in one of the sets of emotions; None if it has none."""
     if emotion not in _LEFT_OUT[n_labels]:
         return emotion
     return _MERGE.get(emotion)

@@ -1,7 +1,7 @@
-"""API keys: made here and shown once; what is kept is their hashes, in a file.
+"""API keys: made here and shown once; only their hashes are kept, in a file.
 
 ``python -m undertone.keys make NAME``, ``role NAME ROLE``, ``revoke NAME`` and ``list`` read and
-change the file that ``UNDERTONE_API_KEYS_FILE`` names; a running server sees the change with the
+change the file named by ``UNDERTONE_API_KEYS_FILE``. A running server sees the change with the
 next request.
 """
 
@@ -28,38 +28,39 @@ from undertone.errors import KeysUnusable, OutputUnwritable, SettingsError, Unde
 from undertone.settings import Settings, variable
 from undertone.standard_output import prepare_streams, writing_output
 
-PREFIX = "undertone_"  # so that a scanner of leaked secrets can know one
+PREFIX = "undertone_"  # lets scanners for leaked secrets recognise a key
 MAX_NAME_CHARS = 60
 _ID = re.compile(r"[0-9a-f]{16,64}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
 class Role(StrEnum):
-    """What a key is good for."""
+    """Permissions of a key."""
 
-    ADMIN = "admin"  # everything, the results and jobs of all keys included
-    USER = "user"  # everything but /metrics; of results and jobs, its own
+    ADMIN = "admin"  # everything, including the results and jobs of all keys
+    USER = "user"  # everything but /metrics; only its own results and jobs
     METRICS = "metrics"  # /metrics only
 
 
 @dataclass(frozen=True)
 class Key:
-    """What is kept of a key.
+    """Stored data of a key.
 
     Attributes
     ----------
     name : str
-        Who it was made for; it is what logs say.
+        Name of the key's user; shown in logs.
     sha256 : str
-        Of the key. It holds 256 random bits, which nobody can guess a hash for, fast as it is.
+        Hash of the key. The key holds 256 random bits, so a fast hash is safe from guessing.
     created_at : str
-        Date and time in UTC.
+        Date and time of creation, in UTC.
     limit : str
-        How often it may be used, such as ``60 per minute``; empty: as often as others.
+        Rate limit such as ``60 per minute``; empty for the general limit.
     role : Role
+        Permissions of the key.
     id : str
-        Owner of what is made with the key. It is made with the key and never given to another:
-        a later key of the same name does not see the results of this one.
+        Owner id for results of the key. It is made with the key and never reused. So a later key
+        of the same name does not see the results of this one.
     """
 
     name: str
@@ -71,16 +72,16 @@ class Key:
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> "Key":
-        """Return the key of an entry in the file.
+        """Parse an entry of the file.
 
-        Entries of earlier versions have neither role nor id. The role is ``user``, so that such a
-        key never sees what others make. The id is derived from the hash, so that it is the same
-        in every process.
+        Entries of earlier versions have neither role nor id. Their role is ``user``, so such a key
+        never sees results of others. Their id is derived from the hash, so it is the same in every
+        process.
 
         Raises
         ------
         TypeError, ValueError
-            The entry is not that of a key.
+            The entry does not describe a key.
         """
         key = cls(**document)
         key_id = key.id or hashlib.sha256(b"owner " + key.sha256.encode()).hexdigest()[:32]
@@ -90,16 +91,18 @@ class Key:
 
 
 class KeyRing:
-    """The keys in a file, read again when it has changed.
+    """Keys in a file, read again after each change.
 
     Parameters
     ----------
     path : Path
+        File of the keys.
 
     Raises
     ------
     KeysUnusable
-        Whenever the file is not there or does not hold keys: nobody is let in by mistake.
+        The file is missing or holds no keys. It is raised on use, so no request is accepted by
+        mistake.
     """
 
     def __init__(self, path: Path) -> None:
@@ -107,7 +110,7 @@ class KeyRing:
         self._read: tuple[tuple[int, ...], tuple[Key, ...]] = ((), ())
 
     def find(self, secret: str) -> Key | None:
-        """The key this is, if any; the time it takes tells nothing of the hashes."""
+        """Return the key of a secret, if any; the comparison leaks no timing information."""
         digest = _hash(secret)
         found = None
         for key in self.keys():
@@ -116,9 +119,9 @@ class KeyRing:
         return found
 
     def keys(self) -> tuple[Key, ...]:
-        """All keys, in the order in which they were made."""
+        """Return all keys, the oldest first."""
         try:
-            status = self.path.stat()  # of the target where it is a link, as in Kubernetes
+            status = self.path.stat()  # follows a link to its target, as in Kubernetes
             version = (
                 status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino,
                 status.st_dev,
@@ -134,13 +137,16 @@ class KeyRing:
         return self._read[1]
 
     def make(self, name: str, limit: str = "", role: Role = Role.USER) -> str:
-        """A new key, which is nowhere to be found again.
+        """Make a key and return its secret; only the hash is stored.
 
         Parameters
         ----------
         name : str
+            Name of the key's user.
         limit : str, optional
+            Rate limit such as ``60 per minute``.
         role : Role, optional
+            Permissions of the key.
 
         Raises
         ------
@@ -163,7 +169,7 @@ class KeyRing:
         return secret
 
     def set_role(self, name: str, role: Role) -> None:
-        """Change what a key is good for; the key itself and what it owns stay the same.
+        """Change the role of a key; the secret and the results of the key stay the same.
 
         Raises
         ------
@@ -176,7 +182,7 @@ class KeyRing:
         self._write(tuple(with_changes(k, role=role) if k.name == name else k for k in keys))
 
     def revoke(self, name: str) -> None:
-        """Let a key be good for nothing from now on.
+        """Revoke a key, effective with the next request.
 
         Raises
         ------
@@ -189,7 +195,7 @@ class KeyRing:
         self._write(left)
 
     def _write(self, keys: tuple[Key, ...]) -> None:
-        """Replace the file in one step, so that no server reads half of it."""
+        """Replace the file atomically, so no server reads half of it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps([asdict(key) for key in keys], indent=2, ensure_ascii=False)
         beside = self.path.with_name(f"{self.path.name}.{secrets.token_hex(4)}")
@@ -201,11 +207,11 @@ class KeyRing:
         beside.replace(self.path)
 
     def _set_access(self, descriptor: int) -> None:
-        """Let those read a new file who could read the one it replaces.
+        """Give a new file the owner and mode of the file it replaces.
 
-        A server in a container runs as another user than the command. So a file keeps its owner
-        and mode, and a first one belongs to the owner of its folder. Only root may give files
-        away; for others the file stays theirs, and the mode alone is kept.
+        A server in a container runs as another user than the command, and must still read the
+        file. The first file gets the owner of its folder and mode 600. Only root may change the
+        owner. For other users the new file stays theirs, and only the mode is kept.
         """
         if self.path.exists():
             model = self.path.stat()
@@ -223,7 +229,7 @@ def _hash(secret: str) -> str:
 
 
 def main(arguments: list[str], environ: dict[str, str]) -> None:
-    """Make, revoke or list keys, as the command line says."""
+    """Run the command line: make, revoke or list keys, or change a role."""
     prepare_streams()
     parser = argparse.ArgumentParser(prog="python -m undertone.keys", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -254,7 +260,7 @@ def main(arguments: list[str], environ: dict[str, str]) -> None:
             with writing_output():
                 print(secret)
         except (OutputUnwritable, BrokenPipeError):
-            ring.revoke(options.name)  # nobody has seen it
+            ring.revoke(options.name)  # the secret was never shown
             raise
     elif options.command == "role":
         ring.set_role(options.name, Role(options.role))

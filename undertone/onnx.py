@@ -1,4 +1,4 @@
-"""How Undertone runs ONNX models: one place for the runtime's options."""
+"""ONNX Runtime sessions with common options, and parallel inference."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -16,24 +16,24 @@ onnxruntime.disable_telemetry_events()  # on Windows; elsewhere see undertone/__
 
 
 def one_thread_session(path: Path) -> onnxruntime.InferenceSession:
-    """An inference session that computes on the calling thread alone.
+    """Open an inference session with all computation on the calling thread.
 
-    Requests are already parallel, and so are the parts of a long recording (`on_all_cores`);
-    threads inside each of them would only fight for the cores.
+    Requests are already parallel, and so are the parts of a long recording (`on_all_cores`). More
+    threads inside each of them would only compete for the cores.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    # Without the arena memory is given back after a long clip instead of being kept for good.
+    # Without the arena, memory is freed after a long clip. With it, memory would be kept for good.
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def on_all_cores(compute: Callable[[Part], Found], parts: Iterable[Part]) -> list[Found]:
-    """What is computed of each part, in their order; as many at a time as there are cores.
+    """Compute a result for each part, one at a time on each core; results keep the order.
 
-    The threads are shared by all who ask, so that many long recordings take no more of them.
+    All callers share the threads, so many long recordings do not add threads.
     """
     parts = list(parts)
     if len(parts) < 2:

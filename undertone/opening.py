@@ -1,4 +1,4 @@
-"""An analyser on the settings' database and folders, as web processes and workers both have it."""
+"""Open an analyser on the configured database and folders, for web processes and workers."""
 
 from collections.abc import Mapping
 
@@ -11,14 +11,23 @@ from undertone.store.shared_audio import open_recordings
 def open_analyzer(
     settings: Settings, recognizers: Mapping[str, Recognizer], decode: Decode
 ) -> Analyzer:
-    """The analyser, its history open.
+    """Open the history and return an analyser on it.
+
+    Parameters
+    ----------
+    settings : Settings
+        All settings.
+    recognizers : mapping of str to Recognizer
+        Recognisers by model name.
+    decode : Decode
+        Decoder of recordings.
 
     Raises
     ------
     SettingsError
-        The database's URL cannot be used.
+        The database URL cannot be used.
     StoreError
-        The database cannot be reached or written, or is of a newer Undertone.
+        The database cannot be reached or written, or comes from a newer Undertone.
     """
     recordings = open_recordings(settings)
     return Analyzer(

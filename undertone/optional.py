@@ -1,4 +1,4 @@
-"""Libraries that not every installation has: what is said where one is missing."""
+"""Optional libraries, and the error for a missing one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,19 +8,19 @@ from undertone.errors import PartMissing
 
 @contextmanager
 def needed_for(what: str, requirements: str = "requirements-scale.txt") -> Iterator[None]:
-    """Import in the block what is needed for something.
+    """Guard a block of optional imports.
 
     Parameters
     ----------
     what : str
-        With which the sentence of the error begins.
+        Beginning of the error's sentence.
     requirements : str
-        The file that brings it.
+        Requirements file with the library.
 
     Raises
     ------
     PartMissing
-        It is not installed.
+        A library is not installed.
     """
     try:
         yield
