@@ -1,4 +1,4 @@
-"""The frozen types that cross borders: what was heard, when, and in which recording."""
+"""Immutable result types shared by all modules: predictions, segments and analyses."""
 
 import base64
 import zlib
@@ -11,20 +11,20 @@ from undertone.emotions import EMOTIONS
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model hears in one utterance.
+    """Prediction of a model for one utterance.
 
     Attributes
     ----------
     label : str
-        The most probable emotion.
+        Most probable emotion.
     confidence : float
         Its calibrated probability, 0 to 1.
     probabilities : dict of str to float
-        One entry for each emotion, in the model's order; sums to 1.
+        Probability of each emotion, in the model's order; sums to 1.
     model : str
         Name of the model.
     uncertain : bool
-        Whether the confidence is under the model's threshold: the label is then a guess.
+        True if the confidence is below the model's threshold; the label is then a guess.
     """
 
     label: str
@@ -46,13 +46,13 @@ class Prediction:
         return {"label": label, "score": round(score, 4)}
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields and the sentiment, ready for JSON."""
+        """Return all fields and the sentiment, ready for JSON."""
         return {**asdict(self), "sentiment": self.sentiment}
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a recording and what is heard in it; times in seconds from its start."""
+    """Stretch of a recording with its prediction; times in seconds from the start."""
 
     start_s: float
     end_s: float
@@ -69,12 +69,13 @@ class Segment:
 
 @dataclass(frozen=True)
 class MelSpectrogram:
-    """Level of mel bands over time, coarse enough to keep and fine enough to draw.
+    """Levels of mel bands over time, coarse enough to store and fine enough to draw.
 
     Attributes
     ----------
     levels : bytes
-        Row by row, the lowest band first: 0 is 80 dB under the loudest, 255 the loudest.
+        Levels as uint8, row by row, lowest band first: 0 is 80 dB under the loudest, 255 the
+        loudest.
     n_mels, n_frames : int
         Number of rows and columns.
     frame_s : float
@@ -87,13 +88,13 @@ class MelSpectrogram:
     frame_s: float
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields, ready for JSON; levels compressed."""
+        """Return all fields, ready for JSON; levels compressed."""
         packed = base64.b64encode(zlib.compress(self.levels)).decode("ascii")
         return {**asdict(self), "levels": packed}
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> "MelSpectrogram":
-        """The inverse of `to_dict`."""
+        """Invert `to_dict`."""
         levels = zlib.decompress(base64.b64decode(document["levels"]))
         return cls(**{**document, "levels": levels})
 
@@ -105,29 +106,29 @@ class Analysis:
     Attributes
     ----------
     id : str
-        Unguessable (128 random bits), safe in a URL.
+        Unguessable id (128 random bits), safe in a URL.
     created_at : datetime
-        In UTC.
+        Time of the analysis, in UTC.
     filename : str
-        The name the client gave, for showing only; it never names a path.
+        Name given by the client, for display only; never used as a path.
     duration_s : float
-        Of the whole recording.
+        Length of the whole recording, in seconds.
     speech_s : float
-        Of the part in which somebody speaks.
+        Total length of the speech, in seconds.
     prediction : Prediction
-        For the recording as a whole.
+        Prediction for the whole recording.
     segments : tuple of Segment
-        Windows of a long recording in their order; empty for a short one.
+        Windows of a long recording in order; empty for a short one.
     envelope : tuple of float
         Peaks of the waveform in equal steps, 0 to 1, relative to the loudest.
     model_id : str
-        Which version of the model answered (`ModelInfo.id`); empty in old analyses.
+        Version of the model (`ModelInfo.id`); empty in old analyses.
     profile : dict of str to float
-        What was measured of the voice, by name with unit; without what could not be measured.
+        Measurements of the voice, by name with unit; values not measurable are absent.
     spectrogram : MelSpectrogram, optional
-        From which pictures are drawn when the recording is gone; None in old analyses.
+        Source of pictures after the recording is deleted; None in old analyses.
     speech : tuple of (start_s, end_s)
-        Where somebody speaks, in order; empty in old analyses.
+        Stretches of speech in order; empty in old analyses.
     """
 
     id: str
@@ -162,7 +163,7 @@ class Analysis:
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> "Analysis":
-        """The inverse of `to_dict`; what later versions may add to it is ignored."""
+        """Invert `to_dict`; fields added by later versions are ignored."""
 
         def prediction(document: dict[str, Any]) -> Prediction:
             return Prediction(**_known(Prediction, document))
@@ -185,7 +186,7 @@ class Analysis:
 
 
 def percent(probability: float) -> str:
-    """As people are told it: nothing is certain, nothing impossible.
+    """Format a probability for display: nothing is certain, nothing impossible.
 
     Examples
     --------
@@ -198,5 +199,5 @@ def percent(probability: float) -> str:
 
 
 def _known(kind: type, document: dict[str, Any]) -> dict[str, Any]:
-    """The part of a document that a dataclass has fields for."""
+    """Return the entries of a document known as fields of a dataclass."""
     return {item.name: document[item.name] for item in fields(kind) if item.name in document}

@@ -1,18 +1,26 @@
-"""How far an analysis is: told as it goes on, which is also where it can be ended.
+"""Progress of an analysis, reported by a callback; the callback can also stop the work.
 
-The rule: whoever works for long tells at least twice a second, and an `UndertoneError` that comes
-back ends the work.
+The rule: long work reports at least twice a second. An `UndertoneError` raised by the callback ends
+the work.
 """
 
 from collections.abc import Callable
 
-Progress = Callable[[float], None]  # takes the share that is done, 0 to 1
+Progress = Callable[[float], None]  # takes the finished share, 0 to 1
 
 
 def nobody(share: float) -> None:
-    """Tell nobody, and go on."""
+    """Ignore the progress."""
 
 
 def part(progress: Progress, start: float, end: float) -> Progress:
-    """For a part of the work, which takes it from the share `start` to the share `end`."""
+    """Return the callback for a part of the work.
+
+    Parameters
+    ----------
+    progress : Progress
+        Callback for the whole work.
+    start, end : float
+        Share of the whole at the start and at the end of the part, 0 to 1.
+    """
     return lambda share: progress(start + (end - start) * share)

@@ -1,7 +1,7 @@
-"""A recording's bytes: in memory while they are few, else in an open file.
+"""Bytes of a recording, in memory if they are few, else in an open file.
 
 The rule: reading moves no shared position, so threads and processes may read the same recording at
-the same time, and a file is never in memory as a whole.
+the same time. A file is never in memory as a whole.
 """
 
 import io
@@ -14,14 +14,14 @@ CHUNK_BYTES = 2**18
 
 
 class RecordingBytes:
-    """The content of a file, by whom and wherever it is held.
+    """Content of a file, in memory or in an open file.
 
     Parameters
     ----------
     data : bytes, optional
-        Held in memory.
+        Content in memory.
     file : BinaryIO, optional
-        Held in this open regular file instead; closed together with this object.
+        Open regular file with the content instead; closed together with this object.
     """
 
     def __init__(self, data: bytes = b"", file: BinaryIO | None = None) -> None:
@@ -31,9 +31,9 @@ class RecordingBytes:
 
     @classmethod
     def of(cls, source: "AnyBytes") -> "RecordingBytes":
-        """Return the bytes of a source; of a file, those from its position on.
+        """Return the bytes of a source; a file is read from its current position.
 
-        A regular file at its start stays the source; any other is read into memory.
+        A regular file at its start stays the source. Any other file is read into memory.
         """
         if isinstance(source, RecordingBytes):
             return source
@@ -52,7 +52,7 @@ class RecordingBytes:
 
     @property
     def in_memory(self) -> bytes | None:
-        """The bytes themselves; None where they are in a file."""
+        """Bytes in memory; None if they are in a file."""
         return self._data if self._file is None else None
 
     def fileno(self) -> int:
@@ -68,12 +68,12 @@ class RecordingBytes:
         return self._file.fileno()
 
     def open(self, start: int = 0) -> BinaryIO:
-        """Return a readable file with a position of its own.
+        """Return a readable file with a separate position.
 
         Parameters
         ----------
         start : int
-            Where the file begins: bytes before it cannot be reached.
+            Beginning of the file: bytes before it cannot be reached.
         """
         if self._file is None:
             return io.BytesIO(self._data[start:])
@@ -90,13 +90,13 @@ class RecordingBytes:
         return self[:n_bytes]
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield all bytes in order, some at a time."""
+        """Yield all bytes in order, in chunks."""
         file = self.open()
         while piece := file.read(CHUNK_BYTES):
             yield piece
 
     def close(self) -> None:
-        """Let go of the file, if there is one."""
+        """Close the file, if there is one."""
         if self._file is not None:
             self._file.close()
 
@@ -105,12 +105,12 @@ AnyBytes: TypeAlias = bytes | BinaryIO | RecordingBytes
 
 
 class _Part(io.RawIOBase):
-    """The end of an open file, read by position; closing this closes nothing else."""
+    """End of an open file, read by position; closing it does not close the file."""
 
     def __init__(self, file: BinaryIO, start: int, n_bytes: int) -> None:
         super().__init__()
         self._start = start
-        self._file = file  # not its descriptor: the file stays open as long as it is read
+        self._file = file  # not only its descriptor: the reference keeps the file open
         self._n_bytes = n_bytes
         self._position = 0
 
@@ -137,7 +137,7 @@ class _Part(io.RawIOBase):
 
 
 def is_on_disk(file: BinaryIO) -> bool:
-    """Return whether a file is a regular one, at its start."""
+    """Return True for a regular file at its start."""
     try:
         return stat.S_ISREG(os.fstat(file.fileno()).st_mode) and file.tell() == 0
     except (OSError, AttributeError):

@@ -1,4 +1,4 @@
-"""Every setting, typed, read once from the environment, refused by name when wrong."""
+"""Typed settings, read once from the environment; invalid ones are refused by name."""
 
 import base64
 import binascii
@@ -21,7 +21,7 @@ T = TypeVar("T")
 PREFIX = "UNDERTONE_"
 # Read elsewhere: by the client, and by the tests.
 _OTHER_NAMES = {"UNDERTONE_API_KEY", "UNDERTONE_CHROMIUM"}
-# Kubernetes puts the addresses of services named undertone-* into every pod's environment.
+# Kubernetes sets variables with the addresses of services named undertone-* in every pod.
 _SERVICE_LINK = re.compile(r".*_SERVICE_(HOST|PORT)(_\w+)?|.*_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?")
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(\.(?!-)[a-z0-9-]{1,63})*\.?", re.IGNORECASE)
 _ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
@@ -71,7 +71,7 @@ def _list(value: str) -> tuple[str, ...]:
 
 
 def _limit(value: str) -> str:
-    from limits import parse_many  # not for those who do not serve
+    from limits import parse_many  # only the server needs it
 
     try:
         parse_many(value) if value.strip() else None
@@ -89,13 +89,13 @@ def _storage(value: str) -> str:
 
 
 def _folder_or_url(value: str) -> str:
-    """A folder's path or a URL without an end; nothing stays nothing."""
+    """Parse a folder's path or a URL; drop slashes at its end, keep an empty value."""
     text = value.strip().rstrip("/")
     return text if "://" in text or not text else str(_path(text))
 
 
 def _one_of(*known: str) -> Callable[[str], str]:
-    """A parser of one of these words."""
+    """Return a parser for one of these words."""
 
     def parse(value: str) -> str:
         if value.strip().lower() not in known:
@@ -121,7 +121,7 @@ def _broker(value: str) -> str:
 
 
 def _secret(value: str) -> str:
-    """A text of 16 characters or more, ``whsec_`` and base64, or nothing."""
+    """Parse a text of 16 characters or more, ``whsec_`` and base64, or an empty value."""
     secret = value.strip()
     if secret.startswith("whsec_"):
         try:
@@ -134,7 +134,7 @@ def _secret(value: str) -> str:
 
 
 def _number(kind: Callable[[str], T], least: float, most: float) -> Callable[[str], T]:
-    """A parser of `kind` (int or float) that takes values from `least` to `most`."""
+    """Return a parser of `kind` (int or float) for values from `least` to `most`."""
     what = "a whole number" if kind is int else "a number"
 
     def parse(value: str) -> T:
@@ -151,7 +151,7 @@ def _number(kind: Callable[[str], T], least: float, most: float) -> Callable[[st
 
 
 def _duration(value: str) -> timedelta:
-    """A time such as ``30m``, ``12h``, ``7d``, ``8w``, or ``0``."""
+    """Parse a time such as ``30m``, ``12h``, ``7d``, ``8w``, or ``0``."""
     parts = re.fullmatch(r"(\d{1,7})([mhdw])", value.strip().lower(), re.ASCII)
     if not parts and value.strip() != "0":
         raise ValueError("0, or a whole number with m, h, d or w such as 12h or 7d")
@@ -163,7 +163,7 @@ def _duration(value: str) -> timedelta:
 
 
 def _stay(value: str) -> timedelta | None:
-    """A time as for `_duration` of at least an hour, or ``forever``."""
+    """Parse a time as in `_duration`, at least an hour, or ``forever``."""
     if value.strip().lower() == "forever":
         return None
     try:
@@ -178,10 +178,10 @@ def _stay(value: str) -> timedelta | None:
 def _setting(
     default: Any, parse: Callable[[str], Any], meaning: str, name: str = "", older: str = ""
 ) -> Any:
-    """A dataclass field that knows how to read itself from the environment.
+    """Define a dataclass field with its parser, meaning and environment variable.
 
-    `name` stands for ``UNDERTONE_<FIELD>`` where another is the custom; `older` is a name
-    that is honoured when the current one is not set.
+    `name` replaces ``UNDERTONE_<FIELD>`` if another name is customary. `older` is a former name,
+    used if the current one is not set.
     """
     metadata = {"parse": parse, "meaning": meaning, "name": name, "older": older}
     return field(default=default, metadata=metadata)
@@ -189,7 +189,7 @@ def _setting(
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings; each field's environment variable is ``UNDERTONE_<FIELD>`` or as stated."""
+    """All settings; a field's environment variable is ``UNDERTONE_<FIELD>`` if none is stated."""
 
     host: str = _setting("127.0.0.1", _host, "address to listen on")
     port: int = _setting(5000, _number(int, 0, 65535), "port to listen on; 0 takes a free one")
@@ -313,13 +313,13 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
-        """Settings from environment variables, defaults where one is not set.
+        """Read the settings from environment variables; unset ones keep their defaults.
 
         Raises
         ------
         SettingsError
-            A value cannot be used, or a name that starts with ``UNDERTONE_`` is no setting. The
-            message names the variable, the value and what it takes, or the nearest setting.
+            A value is invalid, or a name with the prefix ``UNDERTONE_`` is no setting. The message
+            names the variable, its value and the valid values, or the nearest setting.
         """
         _refuse_unknown(environ)
         values: dict[str, Any] = {}
@@ -341,22 +341,22 @@ class Settings:
 
     @property
     def max_job_bytes(self) -> int:
-        """Most of one job's recordings together, in bytes."""
+        """Largest total size of one job's recordings, in bytes."""
         return int(self.job_mb * MIB)
 
     @property
     def audio_is_shared(self) -> bool:
-        """Whether recordings lie in a store elsewhere, not in a folder."""
+        """True if recordings are in a remote store, not in a folder."""
         return "://" in self.audio_url
 
     @property
     def audio_dir(self) -> Path:
-        """The folder where recordings lie, unless they lie elsewhere."""
+        """Folder of the recordings, unless they are in a remote store."""
         return Path(self.audio_url) if self.audio_url else self.data_dir
 
     @property
     def bind_address(self) -> str:
-        """Address and port as gunicorn takes them: an IPv6 address in brackets."""
+        """Address and port in gunicorn's format, with an IPv6 address in brackets."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
@@ -367,13 +367,13 @@ class Settings:
 
 
 def variable(field_name: str) -> str:
-    """Name of the environment variable of a field of `Settings`."""
+    """Return the name of the environment variable of a field of `Settings`."""
     named = {setting.name: setting.metadata["name"] for setting in fields(Settings)}
     return named[field_name] or f"UNDERTONE_{field_name.upper()}"
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
-    """Refuse variables that look like settings and are none: a misspelt one would be ignored."""
+    """Refuse unknown variables with our prefix; otherwise a misspelt one would be ignored."""
     known = {variable(setting.name) for setting in fields(Settings)}
     for name, value in environ.items():
         is_ours = name.upper().startswith(PREFIX) and name not in known | _OTHER_NAMES

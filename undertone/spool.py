@@ -1,7 +1,7 @@
-"""Bytes on their way in: in memory while they are few, then in a file without a name.
+"""Spool for incoming bytes: in memory if they are few, else in a file without a name.
 
-The rule: the file has no name from the start, so nothing of it outlives the process, however that
-ends.
+The rule: the file has no name from the start. So nothing of it outlives the process, even after a
+crash.
 """
 
 import errno
@@ -21,7 +21,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class DiskFull(StoreError):
-    """There is no room left on the server's disk."""
+    """The server's disk is full."""
 
     status = 507
     code = "disk-full"
@@ -32,14 +32,14 @@ def not_counted(_n_bytes: int) -> None:
 
 
 class Spool(io.RawIOBase):
-    """A file that is written once, front to back, then read.
+    """File written once, front to back, then read.
 
     Parameters
     ----------
     folder : Path, optional
-        Where a file is opened for more than 1 MiB; the system's temporary folder if not given.
+        Folder for content over 1 MiB; the system's temporary folder by default.
     on_disk : callable, optional
-        Called with a number of bytes before these leave memory for the disk; may raise.
+        Called with the number of bytes before they are written to the disk; may raise.
     """
 
     def __init__(
@@ -65,12 +65,12 @@ class Spool(io.RawIOBase):
         return True
 
     def write(self, part: bytes) -> int:  # type: ignore[override]
-        """Append a part.
+        """Append bytes.
 
         Raises
         ------
         DiskFull
-            There is no room for it.
+            The disk is full.
         StoreError
             The folder cannot be written.
         """
@@ -99,13 +99,14 @@ class Spool(io.RawIOBase):
 
     @property
     def n_in_memory(self) -> int:
-        """Number of bytes that are held in memory."""
+        """Number of bytes in memory."""
         return 0 if self._memory is None else self._n_bytes
 
     def content(self) -> RecordingBytes:
-        """Return all that was written.
+        """Return all written bytes.
 
-        On the disk, it can be read until this is closed, and closing it closes this.
+        If they are on the disk, they can be read until this spool is closed. Closing the result
+        closes the spool.
         """
         if self._file is None and self._memory is not None:
             return RecordingBytes(self._memory.getvalue())
@@ -124,7 +125,7 @@ class Spool(io.RawIOBase):
         return self._file.fileno()
 
     def close(self) -> None:
-        """Free the memory, or the disk."""
+        """Free the memory or the disk space."""
         self._memory = None
         if self._file is not None:
             self._file.close()
@@ -138,11 +139,11 @@ class Spool(io.RawIOBase):
         return current
 
     def _roll_over(self, memory: io.BytesIO) -> None:
-        """Go on in a file."""
+        """Move the content from memory to a file."""
         self._on_disk(self._n_bytes)
         with disk_errors():
-            # Without O_TMPFILE (some network file systems) it has a name for a moment, but no
-            # bytes yet.
+            # Without O_TMPFILE (some network file systems), the file has a name for a moment, but
+            # no bytes yet.
             self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)
             _write_all(self._file, memory.getbuffer())
         self._memory = None
@@ -158,12 +159,12 @@ def _write_all(file: BinaryIO, part: bytes | memoryview) -> None:
 def disk_errors(
     message: str = "Recordings cannot be stored at the moment; please try again later.",
 ) -> Iterator[None]:
-    """Have an OSError be a `DiskFull` or a `StoreError`.
+    """Turn an OSError in the block into a `DiskFull` or a `StoreError`.
 
     Parameters
     ----------
     message : str
-        Of the `StoreError`.
+        Message of the `StoreError`.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""The output of the command-line programs: full, closed or broken, it ends in a sentence."""
+"""Output of the command-line programs, with a clear error if it is full, closed or broken."""
 
 import errno
 import io
@@ -12,14 +12,14 @@ from undertone.errors import OutputUnwritable
 
 
 class _Closed(io.TextIOBase):
-    """Stands for a standard output that was closed before the program started."""
+    """Replacement for a standard output closed before the program started."""
 
     def write(self, text: str) -> int:
         raise OSError(errno.EBADF, "it is closed")
 
 
 def prepare_streams() -> None:
-    """Replace streams that were closed before the start, which Python leaves as None.
+    """Replace streams closed before the start; Python sets these to None.
 
     ``print(..., file=None)`` would write error messages to the standard output.
     """
@@ -31,12 +31,12 @@ def prepare_streams() -> None:
 
 @contextmanager
 def writing_output(file: IO[str] | None = None) -> Iterator[None]:
-    """Flush an output at the end of the block, and report one that cannot be written.
+    """Flush an output at the end of the block, and raise a clear error if it cannot be written.
 
     Parameters
     ----------
     file : text file, optional
-        The standard output if not given.
+        Output file; the standard output by default.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def writing_output(file: IO[str] | None = None) -> Iterator[None]:
 
 
 def _discard(file: IO[str]) -> None:
-    """Send what is still buffered nowhere, so that the interpreter's own flush does not fail."""
+    """Discard buffered output, so the interpreter's final flush does not fail."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, file.fileno())
