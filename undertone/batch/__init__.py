@@ -1,5 +1,5 @@
-"""Archives: hundreds of thousands of recordings, analysed on all cores here or on a cluster.
+"""Batch analysis of archives with hundreds of thousands of recordings, on all cores or a cluster.
 
-The rule: what is done is on the disk and is not done again; what is in memory does not grow with
-the archive, but for a few bytes for each recording that is done.
+Rule: finished results are on the disk and are not computed again. Memory does not grow with the
+archive, except for a few bytes for each finished recording.
 """

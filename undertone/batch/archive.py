@@ -1,4 +1,4 @@
-"""Where an archive's recordings are: a folder here, or in an object store."""
+"""Archives of recordings: a local folder or a folder in an object store."""
 
 import os
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ from undertone.errors import FileUnusable, UndertoneError
 from undertone.recording_bytes import RecordingBytes
 from undertone.store.stores import open_store
 
-BLOCK_BYTES = 4 * 2**20  # that are fetched in one request, even to know what a file is
+BLOCK_BYTES = 4 * 2**20  # fetched in one request, even if only a file's first bytes are needed
 
 
 class Archive(Protocol):
-    """Recordings by name; small, because it travels with the work."""
+    """Recordings by name; kept small, because it is pickled and sent with each task."""
 
     def names(self) -> Iterator[str]:
-        """All files in the order of their folders; hidden ones are left out.
+        """Yield the names of all files, folder by folder, except hidden ones.
 
         Raises
         ------
@@ -27,25 +27,30 @@ class Archive(Protocol):
         """
 
     def read(self, name: str, max_bytes: int) -> RecordingBytes | None:
-        """The bytes of a file, to be closed; None if it is no recording.
+        """Read a file.
+
+        Returns
+        -------
+        RecordingBytes or None
+            To be closed by the caller. None if the file is not a recording.
 
         Raises
         ------
         FileUnusable
-            It cannot be read.
+            The file cannot be read.
         FileTooLarge
-            There are more than `max_bytes`.
+            The file has more than `max_bytes`.
         """
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder that all who work can see under the same path."""
+    """Folder with the same path on all workers."""
 
     path: str
 
     def names(self) -> Iterator[str]:
-        """All files in the order of their folders."""
+        """Yield the names of all files, folder by folder."""
         if not os.path.isdir(self.path):
             raise FileUnusable(f"There is no folder {self.path!r}.")
         for source in find([self.path]):
@@ -54,24 +59,25 @@ class Folder:
             yield os.path.relpath(source.path, self.path)
 
     def read(self, name: str, max_bytes: int) -> RecordingBytes | None:
-        """The bytes of a file, to be closed; None if it is no recording."""
+        """Read a file, to be closed by the caller; None if it is not a recording."""
         path = os.path.join(self.path, name)
         return Source(path, PurePosixPath(name), False).read(max_bytes)
 
 
 @dataclass(frozen=True)
 class ObjectStore:
-    """A folder of whatever fsspec opens, such as ``s3://bucket/folder``."""
+    """Folder in any store supported by fsspec, such as ``s3://bucket/folder``."""
 
     url: str
 
     def names(self) -> Iterator[str]:
-        """All files in the order of their folders."""
+        """Yield the names of all files, folder by folder."""
         try:
             store, root = self._open()
             n_root = len(root) + 1
             for folder, folders, files in store.walk(root, on_error="raise"):
-                # Changed in place, folders tell `walk` where to go and in which order.
+                # `walk` descends into what is left in `folders`, which is therefore changed in
+                # place.
                 for hidden in [name for name in folders if name.startswith(".")]:
                     folders.remove(hidden)
                 yield from (
@@ -85,7 +91,7 @@ class ObjectStore:
             raise FileUnusable(f"{self.url} cannot be listed: {error}.") from error
 
     def read(self, name: str, max_bytes: int) -> RecordingBytes | None:
-        """The bytes of a file, to be closed; None if it is no recording."""
+        """Read a file, to be closed by the caller; None if it is not a recording."""
         try:
             store, root = self._open()
             file = store.open(f"{root}/{name}", "rb", block_size=BLOCK_BYTES)
@@ -100,5 +106,5 @@ class ObjectStore:
 
 
 def open_archive(source: str) -> Archive:
-    """The archive in a folder, or under a URL."""
+    """Return the archive in a local folder or at a URL."""
     return ObjectStore(source) if "://" in source else Folder(os.path.abspath(source))

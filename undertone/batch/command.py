@@ -1,4 +1,4 @@
-"""``python -m undertone batch SOURCE --out results.parquet``: an archive, whole."""
+"""Command ``python -m undertone batch SOURCE --out results.parquet``: analyse an archive."""
 
 import argparse
 import os
@@ -13,7 +13,7 @@ from undertone.cli import DONE, FAILED, INTERRUPTED
 from undertone.emotions import DEFAULT_LABEL_SET, LABEL_SETS
 from undertone.settings import Settings
 
-if TYPE_CHECKING:  # what a wrong option or --help need not wait for
+if TYPE_CHECKING:  # slow imports: --help and wrong options should answer at once
     from undertone.analysis import Recognizer
     from undertone.batch.engines import Engine
     from undertone.batch.table import Table
@@ -30,13 +30,19 @@ exit status: 0 all were analysed; 1 some were not, or there were none; 2 wrong u
 
 
 def main(arguments: Sequence[str], open_recognizer: "Callable[[str], Recognizer]") -> int:
-    """Analyse an archive; the exit status.
+    """Analyse an archive.
 
     Parameters
     ----------
     arguments : sequence of str
+        Command-line arguments after ``batch``.
     open_recognizer : callable
-        From the name of a model to its recogniser.
+        Takes the name of a model and returns its recogniser.
+
+    Returns
+    -------
+    int
+        Exit status, see `undertone.cli`.
 
     Raises
     ------
@@ -117,12 +123,15 @@ def _engine(options: argparse.Namespace) -> "Engine":
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Have SIGTERM write what is done, as Ctrl-C does."""
+    """Handle SIGTERM like Ctrl-C, so that finished results are written."""
     raise KeyboardInterrupt
 
 
 class _Progress:
-    """How many are done and how fast: a line that is written over, or a new one now and then."""
+    """Progress in recordings and speed.
+
+    On a terminal one line is overwritten; otherwise a new line is printed every `TELL_EVERY_S`.
+    """
 
     def __init__(self, table: "Table", is_quiet: bool) -> None:
         self._table = table
@@ -131,14 +140,14 @@ class _Progress:
         self.n_done_before = 0
 
     def tell(self) -> None:
-        """Say how far it is, unless that was said just now."""
+        """Print the progress, unless it was printed just now."""
         is_watched = sys.stderr.isatty()
         if time.monotonic() - self._told_s > (0.2 if is_watched else TELL_EVERY_S):
             self._told_s = time.monotonic()
             self._print("\r" if is_watched else "\n")
 
     def tell_all(self) -> None:
-        """Say what was done in all."""
+        """Print the final counts."""
         self._print("\n")
 
     def _print(self, end: str) -> None:

@@ -1,7 +1,7 @@
-"""Who does the work of a batch: all cores of this machine, or a Dask cluster.
+"""Engines for batch work: all cores of this machine, or a Dask cluster.
 
-The rule: both are given the same recordings, a few at a time, and give the same rows, in any order.
-Who dies on the way loses nothing; what kills whoever works on it is set aside.
+Rule: both take the same recordings, a few at a time, and return the same rows in any order. The
+death of a worker loses no recording. A recording is set aside if its analysis kills its worker.
 """
 
 import logging
@@ -14,21 +14,21 @@ from undertone.batch.hearing import Hearing, Row, set_aside
 from undertone.errors import ClusterUnusable
 from undertone.optional import needed_for
 
-AT_ONCE = 8  # recordings that are given away together
-AHEAD = 3  # such pieces of work under way for each who works
+AT_ONCE = 8  # recordings in one task
+AHEAD = 3  # tasks under way for each worker
 CONNECT_S = 15
 Piece = Sequence[str]
 
 
 class Engine(Protocol):
-    """Hears recordings."""
+    """Interface of an engine."""
 
     def rows(self, hearing: Hearing, names: Iterable[str]) -> Iterator[list[Row]]:
-        """What was heard in them, as it becomes known."""
+        """Yield rows of results in any order, as soon as they are known."""
 
 
 class Cores:
-    """Processes on this machine.
+    """Engine with processes on this machine.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Cores:
         self._n_processes = n_processes
 
     def rows(self, hearing: Hearing, names: Iterable[str]) -> Iterator[list[Row]]:
-        """What was heard in them, as it becomes known."""
+        """Yield rows of results in any order, as soon as they are known."""
         from joblib.externals.loky.process_executor import BrokenProcessPool
 
         pieces = _pieces(names)
@@ -48,7 +48,7 @@ class Cores:
             try:
                 yield from self._together(hearing, pieces, under_way)
                 return
-            except BrokenProcessPool:  # somebody was killed, and all lose what they had begun
+            except BrokenProcessPool:  # one process was killed; all lose their tasks
                 lost = [name for piece in under_way.values() for name in piece]
                 under_way.clear()
                 yield from self._one_by_one(hearing, lost)
@@ -72,7 +72,7 @@ class Cores:
             yield rows
 
     def _one_by_one(self, hearing: Hearing, names: Sequence[str]) -> Iterator[list[Row]]:
-        """What was heard in these, of which one or more end whoever works on them."""
+        """Analyse recordings one by one; set aside each one that kills its process."""
         from joblib.externals.loky import ProcessPoolExecutor
         from joblib.externals.loky.process_executor import BrokenProcessPool
 
@@ -88,25 +88,27 @@ class Cores:
 
 
 class Cluster:
-    """Workers of a Dask cluster; they need this program, and to see the archive.
+    """Engine with the workers of a Dask cluster.
+
+    The workers need this program installed and access to the archive.
 
     Parameters
     ----------
     address : str
-        Of its scheduler, such as ``tcp://host:8786``.
+        Address of the scheduler, such as ``tcp://host:8786``.
 
     Raises
     ------
     PartMissing
         Dask is not installed.
     ClusterUnusable
-        It does not answer, or has no workers.
+        The cluster does not answer, or has no workers.
     """
 
     def __init__(self, address: str) -> None:
         with needed_for("--cluster", "requirements-batch.txt"):
             from distributed import Client
-        # What matters of it is told in our words.
+        # Dask's log is silenced: `ClusterUnusable` reports its failures.
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         try:
             self._client = Client(address, timeout=CONNECT_S)
@@ -118,16 +120,16 @@ class Cluster:
             ) from error
 
     def close(self) -> None:
-        """Let go of the cluster."""
+        """Close the connection to the cluster."""
         self._client.close()
 
     def rows(self, hearing: Hearing, names: Iterable[str]) -> Iterator[list[Row]]:
-        """What was heard in them, as it becomes known.
+        """Yield rows of results in any order, as soon as they are known.
 
         Raises
         ------
         ClusterUnusable
-            Its scheduler is gone.
+            The scheduler is gone.
         """
         from distributed.client import ClosedClientError
 
@@ -163,7 +165,7 @@ class Cluster:
                 else:
                     for name in piece:
                         begin([name])
-            # As many as there are workers now: they come and go.
+            # Count the workers anew each time: they come and go.
             n_wanted = AHEAD * self._n_threads() - len(under_way)
             for piece in islice(pieces, max(0, n_wanted)):
                 begin(piece)
@@ -178,7 +180,7 @@ def _numbered(hearing: Hearing, number: int, piece: Piece) -> tuple[int, list[Ro
 
 
 def _pieces(names: Iterable[str]) -> Iterator[Piece]:
-    """The names, a few at a time."""
+    """Yield the names in lists of up to `AT_ONCE`."""
     rest = iter(names)
     while piece := list(islice(rest, AT_ONCE)):
         yield piece

@@ -1,4 +1,4 @@
-"""What is done with each recording of an archive, in whichever process and on whichever machine."""
+"""Analysis of an archive's recordings, the same in any process and on any machine."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -12,26 +12,28 @@ from undertone.errors import SetAside, UndertoneError
 from undertone.prediction import Analysis
 
 Row = dict[str, Any]
-# By name, because what travels with the work is another object each time.
+# Cached by name: each task unpickles a `Hearing` of its own, so it cannot hold the model.
 _loaded: dict[str, Recognizer] = {}
 _loading = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Hearing:
-    """How recordings are heard; small, because it travels with the work.
+    """Analysis settings; kept small, because they are pickled and sent with each task.
 
     Attributes
     ----------
     archive : Archive
     open_recognizer : callable
-        From the name of a model to its recogniser.
+        Takes the name of a model and returns its recogniser.
     model : str
+        Name of the model.
     n_labels : {7, 8, 6}
+        Size of the set of emotions.
     max_bytes : int
-        Larger files are refused.
+        Size limit in bytes; larger files are refused.
     max_duration_s : float
-        Longer recordings are refused.
+        Longest duration in seconds; longer recordings are refused.
     """
 
     archive: Archive
@@ -42,12 +44,12 @@ class Hearing:
     max_duration_s: float
 
     def hear(self, names: Sequence[str]) -> list[Row]:
-        """A row for each of these files that is a recording, or that cannot be read."""
+        """Analyse files; return one row for each recording or unreadable file."""
         rows = (self._row(name) for name in names)
         return [row for row in rows if row is not None]
 
     def _recognizer(self) -> Recognizer:
-        """One for each process, however many recordings it hears."""
+        """Return the model's recogniser, loaded once in each process."""
         with _loading:
             if self.model not in _loaded:
                 _loaded[self.model] = self.open_recognizer(self.model)
@@ -96,16 +98,16 @@ def _heard(name: str, analysis: Analysis) -> Row:
 
 
 def refused(name: str, error: UndertoneError) -> Row:
-    """What is told of a file from which nothing was heard."""
+    """Return the row of a file with an error."""
     return {"path": stored(name), **error.to_dict()}
 
 
 def set_aside(name: str) -> Row:
-    """What is told of a file whose analysis ended the program that did it."""
+    """Return the row of a file whose analysis killed its worker."""
     told = "Each program that analysed this recording ended. It is set aside; the others go on."
     return refused(name, SetAside(told))
 
 
 def stored(name: str) -> str:
-    """A name as text that any file can hold."""
+    """Return a file's name as valid UTF-8, with undecodable bytes escaped."""
     return name.encode("utf-8", "backslashreplace").decode()

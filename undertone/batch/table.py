@@ -1,7 +1,7 @@
-"""The table of a batch: a folder of Parquet files that any reader takes for one.
+"""Table of a batch: a folder of Parquet files, read as one table by any reader.
 
-The rule: a part is there as a whole or not at all, so what is in the table is done, once. Beside
-it, in files that readers pass over, is what could not be heard and why.
+Rule: a part is there as a whole or not at all. Each recording in the table is therefore done, and
+is there once. Failed recordings and their reasons are beside it, in files ignored by readers.
 """
 
 import hashlib
@@ -18,30 +18,30 @@ from undertone.errors import AudioError, SetAside, TableUnusable
 from undertone.optional import needed_for
 from undertone.store.stores import as_os_errors, open_store
 
-LONGEST_S = 30.0  # what was heard waits no longer for its part to be full
-# What is wrong with a recording stays; what went wrong otherwise is tried again.
+LONGEST_S = 30.0  # results wait no longer for their part to be full
+# Codes of permanent errors, those of the recording itself. All others are retried.
 _FOR_GOOD = {SetAside.code, *(error.code for error in AudioError.__subclasses__())}
 _PART = re.compile(r"(part|_errors)-(\d{6})\.(parquet|jsonl)")
 
 
 class Table:
-    """The results at a path, those of earlier runs among them.
+    """Results at a path, including those of earlier runs.
 
     Parameters
     ----------
     url : str
-        A folder, or in an object store; made when there is something to be written.
+        Local folder or folder in an object store. It is created at the first write.
     about : dict of str to str
-        What must be equal in all of it: model, set of emotions.
+        Metadata equal in all parts: model, its id and the set of emotions.
     n_rows : int
-        In each part.
+        Rows in each part.
 
     Raises
     ------
     PartMissing
         pyarrow or fsspec is not installed.
     TableUnusable
-        There is something else, or it is about something else.
+        The path holds something else, or a table with other metadata.
     """
 
     def __init__(self, url: str, about: dict[str, str], n_rows: int = 1000) -> None:
@@ -61,16 +61,16 @@ class Table:
             raise TableUnusable(f"{url} cannot be used: {error}.") from error
 
     def has(self, name: str) -> bool:
-        """Whether this file is done."""
+        """True if this file is done."""
         return _digest(stored(name)) in self._done
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Take what was heard; a part is written when there is enough or it is time.
+        """Add results; write a part once it has `n_rows` rows or after `LONGEST_S` seconds.
 
         Raises
         ------
         TableUnusable
-            It cannot be written.
+            The table cannot be written.
         """
         for row in rows:
             failed = "code" in row
@@ -82,12 +82,12 @@ class Table:
             self.write()
 
     def write(self) -> None:
-        """Write what is not written yet.
+        """Write all pending rows.
 
         Raises
         ------
         TableUnusable
-            It cannot be written.
+            The table cannot be written.
         """
         import pyarrow
         import pyarrow.parquet
@@ -109,12 +109,12 @@ class Table:
     def _put(self, name: str, data: bytes) -> None:
         with as_os_errors():
             self._store.makedirs(self._root, exist_ok=True)
-            # What begins with a dot is no part of it yet.
+            # Readers ignore names with a leading dot; the move makes the part visible as a whole.
             self._store.pipe_file(f"{self._root}/.{name}", data)
             self._store.mv(f"{self._root}/.{name}", f"{self._root}/{name}")
 
     def _read_what_is_done(self, about: dict[str, str]) -> int:
-        """Remember what is done, forget what is to be tried again; the next part's number."""
+        """Read the finished names, drop errors to be retried, and return the next part's number."""
         if self._store.isfile(self._root):
             raise OSError("there is a file of that name; a folder is needed")
         number = -1
@@ -154,7 +154,7 @@ class Table:
 
 
 def _schema() -> Any:
-    """Columns of the table."""
+    """Return the table's columns as an Arrow schema."""
     import pyarrow as pa
 
     window = [
@@ -174,7 +174,7 @@ def _schema() -> Any:
 
 
 def _digest(path: str) -> bytes:
-    """Shorter than most paths, and never equal to another's."""
+    """Return 16 bytes for a path: shorter than most paths, and practically unique."""
     return hashlib.blake2b(path.encode(), digest_size=16).digest()
 
 

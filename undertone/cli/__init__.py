@@ -1,4 +1,4 @@
-"""The command line: recordings to a table, by this process or a server."""
+"""Command line: analyse recordings in this process or on a server and print a table."""
 
-# Exit statuses: all were analysed; some were not, or there were none; and so on.
+# Exit statuses. FAILED: some recordings were not analysed, or there were none.
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130

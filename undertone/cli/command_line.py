@@ -1,7 +1,8 @@
-"""The command line: which emotion is heard in recordings.
+"""Command line for speech emotion recognition.
 
-Recordings are analysed on this machine, or by a server; each is told of as it is done, in the
-order of the paths. What fails is named with its reason and does not stop the rest.
+Recordings are analysed on this machine or by a server. Each result is printed as soon as it is
+ready, in the order of the paths. A failed recording is printed with its reason and does not stop
+the others.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from undertone.errors import FileUnusable, OutputUnwritable, UndertoneError, Unk
 from undertone.settings import Settings
 from undertone.standard_output import prepare_streams, writing_output
 
-if TYPE_CHECKING:  # what a wrong option or --help need not wait for
+if TYPE_CHECKING:  # slow imports: --help and wrong options should answer at once
     from undertone.analysis import Recognizer
     from undertone.cli.many import Outcome
     from undertone.cli.services import Service
@@ -41,13 +42,19 @@ exit status: 0 all were analysed; 1 some were not, or there were none; 2 wrong u
 
 
 def main(arguments: Sequence[str], open_recognizer: "Callable[[str], Recognizer]") -> int:
-    """Analyse what the arguments say; the exit status.
+    """Parse the arguments and analyse the recordings.
 
     Parameters
     ----------
     arguments : sequence of str
+        Command-line arguments without the program's name.
     open_recognizer : callable
-        From the name of a model to its recogniser.
+        Takes the name of a model and returns its recogniser.
+
+    Returns
+    -------
+    int
+        Exit status, see `undertone.cli`.
     """
     prepare_streams()
     try:
@@ -126,7 +133,7 @@ def _jobs(text: str) -> int:
 
 
 def _n_cores() -> int:
-    """How many cores this process may use."""
+    """Return the number of cores available to this process, at most 64."""
     usable = getattr(os, "sched_getaffinity", None)  # not on macOS
     return min(64, len(usable(0)) if usable else os.cpu_count() or 1)
 
@@ -137,7 +144,7 @@ def _service(
     settings: Settings,
     open_recognizer: "Callable[[str], Recognizer]",
 ) -> "Iterator[Service]":
-    """Who is to analyse, for as long as the block lasts."""
+    """Open the service for these options; close it at the end of the block."""
     if options.server:
         yield _client(options)
         return
@@ -148,7 +155,7 @@ def _service(
 
     name = options.model or settings.model
     recognizers = {name: open_recognizer(name)}
-    # A file that breaks its decoder is not to stop the rest.
+    # Decode in separate processes, so that a file that crashes its decoder does not stop the rest.
     apart = settings.decoders and not _is_one(options)
     decoders = Decoders(options.jobs) if apart else None
     decoding = decoders.decode if decoders else decode
@@ -156,13 +163,13 @@ def _service(
     try:
         yield LocalService(listener, settings.data_dir / "matplotlib")
     finally:
-        # Who interrupts does not wait for one that is at work; it ends with this process.
+        # After Ctrl-C, do not wait for a busy decoder: it ends with this process.
         if decoders and sys.exc_info()[0] is not KeyboardInterrupt:
             decoders.close()
 
 
 def _client(options: argparse.Namespace) -> "Client":
-    """The server, once it has been seen that it is one and has the model."""
+    """Connect to the server and check for the requested model."""
     from undertone.client import Client
 
     client = Client(options.server, options.key or os.environ.get("UNDERTONE_API_KEY"))
@@ -175,12 +182,12 @@ def _client(options: argparse.Namespace) -> "Client":
 
 
 def _is_one(options: argparse.Namespace) -> bool:
-    """Whether it is about one recording alone."""
+    """True if the only path is a single recording, not a folder."""
     return len(options.paths) == 1 and not os.path.isdir(options.paths[0])
 
 
 def _open_output(path: Path | None) -> AbstractContextManager[IO[str]]:
-    """A text file in which every name can be written, whatever its characters."""
+    """Open the output file or standard output; characters it cannot encode are escaped."""
     if path is None:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
@@ -192,7 +199,7 @@ def _open_output(path: Path | None) -> AbstractContextManager[IO[str]]:
 
 
 def _analyse(options: argparse.Namespace, service: "Service", max_bytes: int, file: IO[str]) -> int:
-    """Analyse all, tell of each; the exit status."""
+    """Analyse all recordings, print each result and return the exit status."""
     from undertone.cli.many import ReportPlaces, Work
     from undertone.cli.sources import find
 
@@ -221,7 +228,7 @@ def _tell(
     n_files: int | None,
     file: IO[str],
 ) -> None:
-    """Write what became of each as it comes, under a progress bar if `n_files` are awaited."""
+    """Write each outcome as it arrives; show a progress bar unless `n_files` is None."""
     from tqdm import tqdm
 
     from undertone.cli.outputs import Csv, JsonLines, Table, printable

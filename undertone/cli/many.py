@@ -1,7 +1,7 @@
-"""Many recordings, some at a time: what became of each, in their order.
+"""Concurrent analysis of many recordings, with outcomes in input order.
 
-The rule: however many there are, only a few are in memory, and what happens to one does not touch
-the others.
+Rule: only a few recordings are in memory at a time, however many there are. A failure of one does
+not affect the others.
 """
 
 from collections import Counter, deque
@@ -15,22 +15,22 @@ from undertone.cli.sources import Source
 from undertone.errors import FileUnusable, UndertoneError
 from undertone.prediction import Analysis
 
-# What is begun before the first of them is told of, for each job: a long recording may take as
-# long as this many short ones without anybody having to wait for it.
+# Recordings started ahead of the next one to be printed, for each job. A long recording may take
+# as long as this many short ones before other jobs run idle.
 AHEAD = 8
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file: an analysis, an error, or neither, as it is no recording.
+    """Outcome of one file: an analysis, an error, or neither if it is not a recording.
 
     Attributes
     ----------
     path : str
-        As it was named or found.
+        Path as given on the command line or found in a folder.
     analysis : Analysis, optional
     report : Path, optional
-        Where its report was written.
+        Path of its report, if one was written.
     error : UndertoneError, optional
     """
 
@@ -41,17 +41,19 @@ class Outcome:
 
     @property
     def kind(self) -> str:
-        """In words: analysed, failed or passed over."""
+        """Outcome as a word: "analysed", "failed" or "passed over"."""
         return "failed" if self.error else "analysed" if self.analysis else "passed over"
 
 
 class ReportPlaces:
-    """Where reports are written: one to the path itself, several into a folder.
+    """Paths of reports: a single report goes to `path` itself, several go into a folder.
 
     Parameters
     ----------
     path : Path
+        File or folder from ``--report``.
     is_one : bool
+        True if there is a single recording.
     """
 
     def __init__(self, path: Path, is_one: bool) -> None:
@@ -59,7 +61,7 @@ class ReportPlaces:
         self._taken: Counter[PurePath] = Counter()
 
     def of(self, source: Source) -> Path:
-        """Where that of a source is written; never where another one of this run is."""
+        """Return the report's path for a source, unique within this run."""
         if self._is_one:
             return self._path
         folder = self._path.with_suffix("") if self._path.suffix == ".pdf" else self._path
@@ -74,18 +76,18 @@ class ReportPlaces:
 
 @dataclass(frozen=True)
 class Work:
-    """What is done with each recording.
+    """Work to do for each recording: analyse it and write its report.
 
     Attributes
     ----------
     service : Service
     max_bytes : int
-        Larger files are refused.
+        Size limit in bytes; larger files are refused.
     model : str, optional
     labels : int, optional
         As for `Service.analyse`.
     reports : ReportPlaces, optional
-        None: no reports are written.
+        No reports are written if None.
     """
 
     service: Service
@@ -95,10 +97,10 @@ class Work:
     reports: ReportPlaces | None = None
 
     def outcomes(self, sources: Iterable[Source], n_jobs: int) -> Iterator[Outcome]:
-        """What became of each source, in their order, as soon as it is known.
+        """Yield the outcome of each source in input order, as soon as it is known.
 
-        Threads, because decoders and networks leave the interpreter lock: on two cores they were
-        as fast as processes, and the model is in memory once.
+        This uses threads because decoders and networks release the interpreter lock. On two cores
+        threads were as fast as processes, and the model is in memory only once.
         """
         pool = ThreadPoolExecutor(n_jobs)
         begun: deque[Future[Outcome]] = deque()

@@ -1,4 +1,4 @@
-"""How the command line tells what was heard: a table, JSON lines, or CSV."""
+"""Output formats of the command line: a table, JSON lines or CSV."""
 
 import csv
 import io
@@ -12,16 +12,16 @@ from undertone.prediction import Analysis, Prediction, Segment, percent
 
 
 class Output(Protocol):
-    """A format: whole lines, `head` before all others."""
+    """Output format made of whole lines; `head` comes before all others."""
 
     head: str
 
     def text(self, outcome: Outcome) -> str:
-        """What is told of a recording."""
+        """Return the lines for one outcome."""
 
 
 class Table:
-    """Aligned columns for people; errors are told elsewhere."""
+    """Aligned columns for people; errors are not part of it."""
 
     head = f"{'emotion':<9} {'sure':>6}  {'':<5}  {'length':>8}  recording\n"
 
@@ -29,7 +29,7 @@ class Table:
         self._with_timeline = with_timeline
 
     def text(self, outcome: Outcome) -> str:
-        """A line, and an indented one for each window."""
+        """Return one line, and an indented line for each window."""
         analysis = outcome.analysis
         if analysis is None:
             return ""
@@ -42,7 +42,7 @@ class Table:
 
 
 class JsonLines:
-    """A JSON object in each line, all of it ASCII."""
+    """One JSON object a line, in ASCII."""
 
     head = ""
 
@@ -50,7 +50,7 @@ class JsonLines:
         self._with_timeline = with_timeline
 
     def text(self, outcome: Outcome) -> str:
-        """One line."""
+        """Return one line of JSON."""
         return json.dumps({"path": outcome.path, **self._fields(outcome)}) + "\n"
 
     def _fields(self, outcome: Outcome) -> dict[str, Any]:
@@ -83,9 +83,10 @@ class JsonLines:
 
 
 class Csv:
-    """A table for spreadsheets and data frames, always with the same columns.
+    """CSV for spreadsheets and data frames, always with the same columns.
 
-    With a timeline, the row of a recording (part ``whole``) is followed by those of its windows.
+    With a timeline, the row of a recording (part ``whole``) is followed by the rows of its windows
+    (part ``window``).
     """
 
     columns = (
@@ -100,7 +101,7 @@ class Csv:
         self.head = _csv([{name: name for name in self.columns}], self.columns)
 
     def text(self, outcome: Outcome) -> str:
-        """One row, or several."""
+        """Return one or more rows of CSV."""
         return _csv(self._rows(outcome), self.columns)
 
     def _rows(self, outcome: Outcome) -> list[dict[str, Any]]:
@@ -136,13 +137,13 @@ class Csv:
 
 
 def windows(analysis: Analysis) -> tuple[Segment, ...]:
-    """The windows of a recording; a short one is a window itself."""
+    """Return the windows of a recording; a short recording is one window."""
     whole = Segment(0.0, analysis.duration_s, analysis.prediction)
     return analysis.segments or (whole,)
 
 
 def clock(duration_s: float) -> str:
-    """Tenths of a second where they matter, hours where there are any.
+    """Format a duration: tenths of a second under a minute, hours only if there are any.
 
     Examples
     --------
@@ -157,14 +158,14 @@ def clock(duration_s: float) -> str:
 
 
 def printable(text: str) -> str:
-    r"""A text that does nothing to a terminal but stand in it.
+    r"""Escape control characters, so that a text is safe to print to a terminal.
 
     Examples
     --------
     >>> print(printable("clip\x1b[2J.wav"))
     clip\x1b[2J.wav
     """
-    unsafe = {"Cc", "Cs", "Zl", "Zp"}  # what joins letters or turns their direction is not
+    unsafe = {"Cc", "Cs", "Zl", "Zp"}  # joiners and direction marks (Cf) are safe
     return "".join(ascii(c)[1:-1] if unicodedata.category(c) in unsafe else c for c in text)
 
 
@@ -191,6 +192,6 @@ def _csv(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> str:
 
 
 def _harmless(cell: Any) -> str:
-    """A cell that no spreadsheet takes for a formula."""
+    """Return a cell's text, quoted if a spreadsheet would take it for a formula."""
     text = printable(str(cell))
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

@@ -1,4 +1,4 @@
-"""Who analyses recordings: a server, or this process itself. Who asks need not know which."""
+"""Analysis services with one interface: a server, or this process itself."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -7,12 +7,12 @@ from undertone.emotions import DEFAULT_LABEL_SET
 from undertone.prediction import Analysis
 from undertone.recording_bytes import RecordingBytes
 
-if TYPE_CHECKING:  # who asks a server needs no decoders
+if TYPE_CHECKING:  # decoders are not needed when a server analyses
     from undertone.analysis import Listener
 
 
 class Service(Protocol):
-    """What `undertone.client.Client` and `LocalService` have in common."""
+    """Common interface of `undertone.client.Client` and `LocalService`."""
 
     def analyse(
         self,
@@ -21,20 +21,30 @@ class Service(Protocol):
         model: str | None = None,
         labels: int | None = None,
     ) -> Analysis:
-        """What is heard in a recording."""
+        """Analyse a recording.
+
+        Parameters
+        ----------
+        recording : RecordingBytes
+        filename : str
+        model : str, optional
+            Name of the model; by default that of the service.
+        labels : int, optional
+            Size of the set of emotions.
+        """
 
     def report(self, analysis: Analysis) -> bytes:
-        """An analysis as a PDF."""
+        """Return the report of an analysis as a PDF."""
 
 
 class LocalService:
-    """Analyses recordings in this process; nothing is stored.
+    """Analysis in this process; nothing is stored.
 
     Parameters
     ----------
     listener : Listener
     cache_dir : Path
-        Where the list of fonts is kept, once there are reports to write.
+        Folder for matplotlib's list of fonts; used once there are reports to write.
     """
 
     def __init__(self, listener: "Listener", cache_dir: Path) -> None:
@@ -48,11 +58,21 @@ class LocalService:
         model: str | None = None,
         labels: int | None = None,
     ) -> Analysis:
-        """What is heard in a recording; see `Listener.hear`."""
+        """Analyse a recording; see `Listener.hear`.
+
+        Parameters
+        ----------
+        recording : RecordingBytes
+        filename : str
+        model : str, optional
+            Name of the model; by default that of the listener.
+        labels : int, optional
+            Size of the set of emotions, by default `DEFAULT_LABEL_SET`.
+        """
         return self._listener.hear(recording, filename, model, labels or DEFAULT_LABEL_SET)
 
     def report(self, analysis: Analysis) -> bytes:
-        """An analysis as a PDF."""
+        """Return the report of an analysis as a PDF."""
         from undertone.drawing import sheets
 
         sheets.prepare(self._cache_dir)

@@ -1,7 +1,7 @@
-"""Which recordings are meant by paths on a command line, and their bytes.
+"""Recordings named by paths on a command line, and their bytes.
 
-The rule: a file is a recording by its first bytes, never by its name; what is named on the command
-line is taken for one in any case.
+Rule: a file's first bytes decide if it is a recording, never its name. A file named on the command
+line itself is always taken for a recording.
 """
 
 import os
@@ -22,18 +22,18 @@ STDIN = "-"
 
 @dataclass(frozen=True)
 class Source:
-    """Something that may hold a recording.
+    """File that may hold a recording.
 
     Attributes
     ----------
     path : str
-        As it is shown and opened; ``-`` is the standard input.
+        Path to show and to open; ``-`` is the standard input.
     place : PurePath
-        Where something about it may be kept in another folder: a path from there.
+        Relative path for files about it in another folder, such as its report.
     is_named : bool
-        Whether it was named itself, rather than found in a folder.
+        True if it was named on the command line, False if it was found in a folder.
     problem : str
-        Why it cannot be looked at, if so.
+        Reason if it cannot be examined, otherwise empty.
     """
 
     path: str
@@ -43,18 +43,23 @@ class Source:
 
     @property
     def handle(self) -> str | int:
-        """What `open` takes."""
+        """Argument for `open`: a path, or 0 for the standard input."""
         return 0 if self.path == STDIN else self.path
 
     def read(self, max_bytes: int) -> RecordingBytes | None:
-        """Its bytes, to be closed; None for what was found in a folder and is no recording.
+        """Read the file.
+
+        Returns
+        -------
+        RecordingBytes or None
+            To be closed by the caller. None for a file found in a folder that is not a recording.
 
         Raises
         ------
         FileUnusable
-            It cannot be read.
+            The file cannot be read.
         FileTooLarge
-            There are more than `max_bytes`.
+            The file has more than `max_bytes`.
         """
         if self.problem:
             raise FileUnusable(f"This cannot be read: {self.problem}.")
@@ -68,14 +73,27 @@ class Source:
 def read_recording(
     file: BinaryIO, max_bytes: int, of_any_kind: bool = False
 ) -> RecordingBytes | None:
-    """The bytes of an open file; None for what is no recording by its first bytes.
+    """Read an open file if its first bytes are those of a recording.
 
-    A regular file stays open as long as the result; any other is copied, and closed here.
+    A regular file stays open as long as the result. Any other file is copied and closed here.
+
+    Parameters
+    ----------
+    file : BinaryIO
+    max_bytes : int
+        Size limit in bytes.
+    of_any_kind : bool
+        Accept files of unknown kinds, too.
+
+    Returns
+    -------
+    RecordingBytes or None
+        None if the file is not a recording.
 
     Raises
     ------
     FileTooLarge
-        There are more than `max_bytes`.
+        The file has more than `max_bytes`.
     """
     with ExitStack() as opened:
         opened.enter_context(file)
@@ -99,7 +117,7 @@ def read_recording(
 
 
 def _copy(head: bytes, file: BinaryIO, max_bytes: int) -> RecordingBytes:
-    """What is left in a file after its head, but no more than one byte over the limit."""
+    """Copy the head and the rest of a file, up to one byte over the limit."""
     spool = Spool()
     spool.write(head)
     n_left = max_bytes + 1 - len(head)
@@ -110,10 +128,10 @@ def _copy(head: bytes, file: BinaryIO, max_bytes: int) -> RecordingBytes:
 
 
 def find(paths: Iterable[str]) -> Iterator[Source]:
-    """Files in the order of the paths, folders with all that is in them in the order of names.
+    """Yield files in the order of the paths; a folder's contents are sorted by name.
 
-    Hidden files and folders in a folder are left out, links to folders are not followed, and no
-    file comes twice, whatever it is called.
+    Hidden files and folders within a folder are left out. Links to folders are not followed. No
+    file is yielded twice, even under different names.
     """
     seen: set[tuple[int, int]] = set()
     for path in paths:
@@ -132,7 +150,7 @@ def _named(path: str) -> Source:
 
 
 def _within(folder: str) -> Iterator[Source]:
-    """Everything visible in a folder and the folders in it."""
+    """Yield all files in a folder and its subfolders except hidden ones."""
     problems: list[OSError] = []
     above = Path(os.path.abspath(folder)).parent
     for parent, folders, files in os.walk(folder, onerror=problems.append):
@@ -145,7 +163,7 @@ def _within(folder: str) -> Iterator[Source]:
 
 
 def _failed(problems: list[OSError]) -> Iterator[Source]:
-    """What could not be opened, as sources; the list is emptied."""
+    """Yield a source for each folder that could not be listed, and empty the list."""
     while problems:
         error = problems.pop(0)
         yield Source(str(error.filename), PurePath(), False, error.strerror or str(error))
