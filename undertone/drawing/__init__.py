@@ -1,1 +1,1 @@
-"""Pictures and reports of an analysis."""
+"""Charts and reports of an analysis."""

@@ -1,4 +1,4 @@
-"""Pictures that were drawn lately, so that each is drawn once however often it is asked for."""
+"""Cache of recent pictures: each is drawn once, however many requests there are."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -10,21 +10,21 @@ from undertone.drawing.svg_sheet import THEMES
 from undertone.drawing.words import ENGLISH, Words
 from undertone.prediction import Analysis
 
-MAX_BYTES = 32 * 1024 * 1024  # some hundred pictures
+MAX_BYTES = 32 * 1024 * 1024  # a few hundred pictures
 Key = tuple[str, str, str]  # analysis, kind, language
 
 
 class Pictures:
-    """PNGs of analyses; safe to use from many threads, which draw no picture twice at a time.
+    """Thread-safe LRU cache of pictures; concurrent requests draw the same picture once.
 
-    It is asked with the analysis itself, so nothing that was deleted is ever given out.
+    `get` needs the analysis itself, so pictures of deleted analyses are never returned.
 
     Parameters
     ----------
     max_bytes : int
-        Of what is kept; what was asked for longest ago goes first.
+        Size limit in bytes; the least recently used pictures are dropped first.
     draw : callable
-        Analysis, kind and language to PNG.
+        Takes an analysis, a kind and a language; returns the picture's bytes.
     """
 
     def __init__(
@@ -40,7 +40,15 @@ class Pictures:
         self._underway: dict[Key, Future[bytes]] = {}
 
     def get(self, analysis: Analysis, kind: str, words: Words = ENGLISH) -> bytes:
-        """The picture of this kind in this language, drawn now unless it is there.
+        """Return a picture, drawn now unless it is cached.
+
+        Parameters
+        ----------
+        analysis : Analysis
+        kind : str
+            Kind of picture, as for `draw`.
+        words : Words, optional
+            Language of the picture.
 
         Raises
         ------
@@ -82,6 +90,15 @@ class Pictures:
 
 
 def draw_for_page(analysis: Analysis, kind: str, words: Words) -> bytes:
-    """SVG of a kind and a theme, such as ``"bars dark"``; see `charts.page_picture`."""
+    """Draw a chart of the page as SVG; see `charts.page_picture`.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    kind : str
+        Kind of picture and theme, such as ``"bars dark"``.
+    words : Words
+        Language of the chart.
+    """
     kind, _, theme = kind.partition(" ")
     return charts.page_picture(analysis, kind, THEMES[theme], words)

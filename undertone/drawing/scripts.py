@@ -1,7 +1,7 @@
-"""Lines of text in any script, for PDFs: shaped, ordered and with a box for what no font has.
+"""Lines of text in any script for PDFs: shaped, ordered, with a box for missing glyphs.
 
-matplotlib knows how: it joins Arabic letters, orders right-to-left text and falls back from font
-to font. What it draws are outlines, so the same text lies invisibly over them, to be copied.
+matplotlib does the layout: it joins Arabic letters, orders right-to-left text and falls back from
+font to font. It draws outlines. The same text is therefore put over them invisibly, to be copied.
 """
 
 import codecs
@@ -24,15 +24,27 @@ INVISIBLE = 3  # PDF's text rendering mode
 _KINDS = {"L": "L", "R": "R", "AL": "R", "EN": "E", "AN": "E"}  # bidirectional classes
 
 
-# At import, which waits for itself: two fonts of one name in a document would garble it.
+# Registered at import, under Python's import lock: two fonts of one name in a document would
+# garble it.
 pdfmetrics.registerFont(TTFont(REGULAR, font_file()))
 pdfmetrics.registerFont(TTFont(BOLD, font_file(bold=True)))
 pdfmetrics.registerFontFamily(REGULAR, REGULAR, BOLD, REGULAR, BOLD)
-_loading = Lock()  # the other fonts are only loaded when a name needs them
+_loading = Lock()  # the other fonts are loaded on demand
 
 
 def draw_line(canvas: Canvas, x: float, y: float, text: str, size: float) -> None:
-    """Draw a line of `clean` text from its lower left corner on; lengths in points."""
+    """Draw a line of text.
+
+    Parameters
+    ----------
+    canvas : Canvas
+    x, y : float
+        Start of the baseline, in points.
+    text : str
+        Text as returned by `clean`.
+    size : float
+        Font size in points.
+    """
     if set(text) <= _characters(REGULAR):
         canvas.setFont(REGULAR, size)
         canvas.drawString(x, y, text)
@@ -43,13 +55,22 @@ def draw_line(canvas: Canvas, x: float, y: float, text: str, size: float) -> Non
 
 
 def clean(text: str) -> str:
-    """The text composed, without characters that are commands rather than seen."""
+    """Normalise a text (NFC) and remove control and format characters."""
     composed = unicodedata.normalize("NFC", text)
     return "".join(c for c in composed if unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
 
 
 def split_lines(text: str, size: float, width: float) -> list[str]:
-    """Parts of a text that each fit into a width, broken anywhere: names have few spaces."""
+    """Split a text into lines, broken at any character because names have few spaces.
+
+    Parameters
+    ----------
+    text : str
+    size : float
+        Font size in points.
+    width : float
+        Width of a line in points.
+    """
     lines, left = [""], width
     for character in clean(text):
         needed = _advance(character, size)
@@ -62,7 +83,7 @@ def split_lines(text: str, size: float, width: float) -> list[str]:
 
 
 def _advance(character: str, size: float) -> float:
-    """Width of a character by itself: not less than it takes among others."""
+    """Return the width of a single character: at least its width within a line."""
     if unicodedata.category(character) in ("Mn", "Mc", "Me"):
         return 0.0
     font = REGULAR if character in _characters(REGULAR) else _font_of(character)
@@ -73,7 +94,7 @@ def _outline(text: str, size: float) -> Any:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
-    # Two would be taken for the borders of a formula.
+    # matplotlib would take the text between two dollar signs for a formula.
     text = text.replace("$", r"\$")
     return TextPath((0, 0), text, size=size, prop=FontProperties(family=_families()))
 
@@ -100,9 +121,10 @@ def _draw_outline(canvas: Canvas, x: float, y: float, outline: Any) -> None:
 
 
 def _overlay(canvas: Canvas, x: float, y: float, text: str, size: float, width: float) -> None:
-    """Invisible text to be copied, in the order it is seen in, as PDF has it.
+    """Draw invisible text for copying, in visual order as in any PDF.
 
-    Who reads ``ActualText`` gets the very characters; who does not, those that a font has.
+    Readers with support for ``ActualText`` copy the exact characters. Others copy the characters
+    found in a font.
     """
     runs = [(font, "".join(run)) for font, run in groupby(_seen_order(text), _font_of) if font]
     natural = sum(pdfmetrics.stringWidth(run, font, size) for font, run in runs)
@@ -120,9 +142,9 @@ def _overlay(canvas: Canvas, x: float, y: float, text: str, size: float, width: 
 
 
 def _seen_order(text: str) -> str:
-    """The text as it is seen from left to right; marks stay behind their letters.
+    """Return the text in visual order, left to right; marks stay behind their letters.
 
-    The main rules of Unicode's annex 9, without nesting.
+    This follows the main rules of Unicode's annex 9, without nesting.
     """
     clusters: list[str] = []
     kinds = ""
@@ -131,7 +153,7 @@ def _seen_order(text: str) -> str:
             clusters[-1] += character
             continue
         kind = _KINDS.get(unicodedata.bidirectional(character), "N")
-        # Digits go with Latin letters before them.
+        # Digits take the direction of Latin letters before them.
         kinds += "L" if kind == "E" and kinds.replace("N", "")[-1:] == "L" else kind
         clusters.append(character)
     if kinds.replace("N", "").replace("E", "").startswith("R"):
@@ -146,7 +168,7 @@ def _seen_order(text: str) -> str:
 
 
 def _families() -> list[str]:
-    """Names of all fonts, in the order they are tried in, made known to matplotlib."""
+    """Register all fonts with matplotlib; return their names in the order of fallback."""
     with _loading:
         return _load_families()
 
@@ -167,7 +189,7 @@ def _script_files() -> tuple[Path, ...]:
 
 
 def _overlay_fonts() -> list[str]:
-    """The same fonts, made known to reportlab."""
+    """Register the same fonts with reportlab and return their names."""
     with _loading:
         return _load_overlay_fonts()
 
@@ -184,8 +206,11 @@ def _load_overlay_fonts() -> list[str]:
 
 
 def _font_of(character: str) -> str | None:
-    """The first font that has a character; None where none has, or reportlab cannot say which."""
-    if ord(character) > 0xFFFF:  # its map from glyphs to characters is damaged by these
+    """Return the first font with a glyph for a character, or None.
+
+    None also stands for characters beyond U+FFFF: reportlab cannot tell their fonts.
+    """
+    if ord(character) > 0xFFFF:  # these damage reportlab's map from glyphs to characters
         return None
     return next((name for name in _overlay_fonts() if character in _characters(name)), None)
 

@@ -1,9 +1,9 @@
-"""What charts are drawn on: a few marks in fixed places, as matplotlib draws them into a PNG.
+"""Drawing surfaces for charts, and PNGs drawn by matplotlib and Pillow.
 
-Axes, ticks and layout engines would cost more than all that is drawn; so charts place every mark
-themselves, in CSS pixels from the lower left corner. Text and images are Pillow's, words kept
-ready: of the 32 ms of CPU that the chart of an answer took, twenty words were more than half. A
-report draws the same charts as vectors on a `Sheet` of its own.
+Axes, ticks and layout engines would cost more than the marks of a chart. Charts therefore place
+every mark themselves, in CSS pixels from the lower left corner. Pillow draws text and images, and
+rendered words are cached: twenty words took more than half of the 32 ms of CPU for one chart.
+Reports draw the same charts as vectors on `report_parts.PdfSheet`.
 """
 
 import io
@@ -27,37 +27,61 @@ QUIET = "#525a69"
 LINE = "#d3d8d4"
 
 FONTS = Path(__file__).parent / "fonts"
-TEXT_PX = 16  # on a phone, where pictures are shown at half their size, just readable
-PIXELS = 2  # for each CSS pixel, for sharp screens
+TEXT_PX = 16  # just readable on a phone, at half the size of the picture
+PIXELS = 2  # device pixels in a CSS pixel, for high-resolution screens
 
 # x, y, width and height.
 Box = tuple[float, float, float, float]
 
 
 class Sheet(Protocol):
-    """Somewhere to draw; all lengths in CSS pixels, from the lower left corner."""
+    """Drawing surface; all lengths are in CSS pixels from the lower left corner."""
 
     def boxes(self, boxes: Sequence[Box], colours: Sequence[str]) -> None:
-        """Filled rectangles."""
+        """Draw filled rectangles, one colour for each."""
 
     def slices(self, centre: tuple[float, float], radii: tuple[float, float],
                degrees: Sequence[float], colours: Sequence[str]) -> None:  # fmt: skip
-        """Slices of a ring, clockwise; `degrees` are their edges, one more than colours."""
+        """Draw slices of a ring, clockwise.
+
+        Parameters
+        ----------
+        centre : tuple of float
+            x and y of the centre.
+        radii : tuple of float
+            Inner and outer radius.
+        degrees : sequence of float
+            Edges of the slices, clockwise from the top; one more than colours.
+        colours : sequence of str
+        """
 
     def text(self, x: float, y: float, text: str, *, anchor: str = "start", bold: bool = False,
              colour: str = INK) -> None:  # fmt: skip
-        """A line of text; `y` is its baseline, `x` its start, middle or end."""
+        """Draw a line of text.
+
+        Parameters
+        ----------
+        x : float
+            Start, middle or end of the line, as `anchor` says.
+        y : float
+            Baseline.
+        text : str
+        anchor : {"start", "middle", "end"}
+        bold : bool
+        colour : str
+        """
 
     def image(self, box: Box, pixels: NDArray[np.uint8]) -> None:
-        """Colours [shape=(rows, columns, 3)], the first row at the top, stretched into a box."""
+        """Draw pixels [shape=(rows, columns, 3)] stretched into a box, the first row at the top."""
 
 
 class PngSheet:
-    """A sheet that becomes a PNG; a matplotlib Figure, never pyplot's, which is shared.
+    """A `Sheet` rendered as PNG, on a matplotlib Figure of its own because pyplot's are shared.
 
     Parameters
     ----------
     width, height : int
+        Size in CSS pixels.
     """
 
     def __init__(self, width: int, height: int) -> None:
@@ -74,7 +98,7 @@ class PngSheet:
         self._texts: list[tuple[tuple[int, int], Image.Image, str]] = []
 
     def boxes(self, boxes: Sequence[Box], colours: Sequence[str]) -> None:
-        """Filled rectangles."""
+        """Draw filled rectangles."""
         from matplotlib.collections import PolyCollection
 
         corners = [[(x, y), (x + w, y), (x + w, y + h), (x, y + h)] for x, y, w, h in boxes]
@@ -82,7 +106,7 @@ class PngSheet:
 
     def slices(self, centre: tuple[float, float], radii: tuple[float, float],
                degrees: Sequence[float], colours: Sequence[str]) -> None:  # fmt: skip
-        """Slices of a ring, clockwise; `degrees` are their edges, one more than colours."""
+        """Draw slices of a ring, clockwise; see `Sheet.slices`."""
         from matplotlib.patches import Wedge
 
         inner, outer = radii
@@ -92,23 +116,24 @@ class PngSheet:
 
     def text(self, x: float, y: float, text: str, *, anchor: str = "start", bold: bool = False,
              colour: str = INK) -> None:  # fmt: skip
-        """A line of text; `y` is its baseline, `x` its start, middle or end."""
+        """Draw a line of text; see `Sheet.text`."""
         written, right, down = _written(text, bold, anchor)
         place = round(PIXELS * x) + right, round(PIXELS * (self._height - y)) + down
         self._texts.append((place, written, colour))
 
     def image(self, box: Box, pixels: NDArray[np.uint8]) -> None:
-        """Colours [shape=(rows, columns, 3)], the first row at the top, stretched into a box."""
+        """Draw pixels [shape=(rows, columns, 3)] stretched into a box, the first row at the top."""
         x, y, width, height = (round(PIXELS * length) for length in box)
         stretched = Image.fromarray(pixels).resize((width, height), Image.Resampling.NEAREST)
         self._images.append(((x, PIXELS * self._height - y - height), stretched))
 
     def png(self) -> bytes:
-        """All that was drawn."""
+        """Return the drawing as PNG."""
         self._canvas.draw()  # type: ignore[no-untyped-call]
         buffer = self._canvas.buffer_rgba()  # type: ignore[no-untyped-call]
         picture = Image.fromarray(np.asarray(buffer)).convert("RGB")
-        # Figures point at themselves: their pixels would stay until the garbage is collected.
+        # Figures are reference cycles: their pixels would stay in memory until a garbage
+        # collection.
         del buffer, self._canvas.renderer
         for place, image in self._images:
             picture.paste(image, place)
@@ -123,37 +148,37 @@ class PngSheet:
 
 
 def prepare(cache_dir: Path) -> None:
-    """Have matplotlib keep its list of fonts in `cache_dir` instead of the home folder."""
-    # It reads the variable when it is first imported: by the first chart, or by `warm_up`.
+    """Make matplotlib keep its list of fonts in `cache_dir` instead of the home folder."""
+    # matplotlib reads the variable at its first import: by the first chart, or by `warm_up`.
     os.environ.setdefault("MPLCONFIGDIR", str(cache_dir))
 
 
 def warm_up() -> None:
-    """Load what the first chart needs, a second's work, so that nobody has to wait for it."""
+    """Import and load everything for the first chart, which takes a second, ahead of requests."""
     PngSheet(1, 1).png()
 
 
 def font_file(bold: bool = False) -> Path:
-    """The page's typeface."""
+    """Return the file of the page's typeface."""
     return FONTS / f"BricolageGrotesque-{'SemiBold' if bold else 'Regular'}.ttf"
 
 
 @cache
 def _font(bold: bool) -> ImageFont.FreeTypeFont:
-    # The simple layout, because not every Pillow has the other, and pictures should be the same.
+    # The basic layout engine: not every Pillow has the other one, and pictures should be the same.
     layout = ImageFont.Layout.BASIC
     return ImageFont.truetype(font_file(bold), PIXELS * TEXT_PX, layout_engine=layout)
 
 
 @lru_cache(maxsize=1000)
 def text_width(text: str, bold: bool = False) -> float:
-    """How wide a line of text is on any sheet, in CSS pixels."""
+    """Return the width of a line of text on any sheet, in CSS pixels."""
     return _font(bold).getlength(text) / PIXELS
 
 
 @lru_cache(maxsize=1000)
 def _written(text: str, bold: bool, anchor: str) -> tuple[Image.Image, int, int]:
-    """A line of text as a mask, and where that lies: pixels right of and below its anchor."""
+    """Render a line of text; return its mask and its offset right of and below the anchor."""
     place = {"start": "ls", "middle": "ms", "end": "rs"}[anchor]
     left, top, right, bottom = map(round, _font(bold).getbbox(text, anchor=place))
     mask = Image.new("L", (right - left, bottom - top))
@@ -162,10 +187,10 @@ def _written(text: str, bold: bool, anchor: str) -> tuple[Image.Image, int, int]
 
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:
-    """PNG of colours [shape=(height, width, 3)].
+    """Encode pixels [shape=(height, width, 3), dtype=uint8] as PNG.
 
-    Pillow tries five filters on each row; on charts the difference to the row above is the best
-    of them, and level 1 compresses it nearly as well as the default, in a quarter of the time.
+    Pillow tries five filters on each row. On charts the difference to the row above is the best of
+    them. Level 1 compresses it nearly as well as the default, in a quarter of the time.
     """
     height, width, _ = pixels.shape
     rows = pixels.reshape(height, -1)

@@ -1,4 +1,4 @@
-"""A sheet that becomes an SVG, in the colours of the light or of the dark page."""
+"""Charts as SVG, in the colours of the light or of the dark page."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -26,15 +26,15 @@ _ANCHORS: Mapping[str, Literal["left", "center", "right"]] = {
 
 @dataclass(frozen=True)
 class Theme:
-    """A page's colours.
+    """Colours of a page.
 
     Attributes
     ----------
     name : str
     colours : mapping of str to str
-        Colours of charts as they are drawn on white, to those of this theme.
+        Maps the colours of charts on white to those of this theme.
     is_dark : bool
-        Images are drawn in inverse lightness, so that silence has the colour of the page.
+        True if images are drawn with inverse lightness, so that silence has the page's colour.
     """
 
     name: str
@@ -57,12 +57,12 @@ THEMES: Mapping[str, Theme] = {theme.name: theme for theme in (LIGHT, DARK)}
 
 
 class SvgSheet:
-    """A `sheets.Sheet` drawn by matplotlib as SVG, transparent, its words as outlines.
+    """A `sheets.Sheet` drawn by matplotlib as transparent SVG, with words as outlines.
 
     Parameters
     ----------
     width, height : int
-        In CSS pixels.
+        Size in CSS pixels.
     theme : Theme
     """
 
@@ -72,7 +72,7 @@ class SvgSheet:
         from matplotlib.figure import Figure
         from matplotlib.transforms import IdentityTransform
 
-        rcParams["svg.hashsalt"] = "undertone"  # or the same chart would differ each time
+        rcParams["svg.hashsalt"] = "undertone"  # fixed, so that the same chart has the same bytes
         size = (width / POINTS_PER_INCH, height / POINTS_PER_INCH)
         self._figure = Figure(figsize=size, dpi=POINTS_PER_INCH)
         self._figure.patch.set_visible(False)
@@ -82,7 +82,7 @@ class SvgSheet:
         self._theme = theme
 
     def boxes(self, boxes: Sequence[Box], colours: Sequence[str]) -> None:
-        """Filled rectangles."""
+        """Draw filled rectangles."""
         from matplotlib.collections import PolyCollection
 
         corners = [[(x, y), (x + w, y), (x + w, y + h), (x, y + h)] for x, y, w, h in boxes]
@@ -90,7 +90,7 @@ class SvgSheet:
 
     def slices(self, centre: tuple[float, float], radii: tuple[float, float],
                degrees: Sequence[float], colours: Sequence[str]) -> None:  # fmt: skip
-        """Slices of a ring, clockwise; `degrees` are their edges, one more than colours."""
+        """Draw slices of a ring, clockwise; see `sheets.Sheet.slices`."""
         from matplotlib.patches import Wedge
 
         inner, outer = radii
@@ -100,7 +100,7 @@ class SvgSheet:
 
     def text(self, x: float, y: float, text: str, *, anchor: str = "start", bold: bool = False,
              colour: str = INK) -> None:  # fmt: skip
-        """A line of text; `y` is its baseline, `x` its start, middle or end."""
+        """Draw a line of text; see `sheets.Sheet.text`."""
         from matplotlib.text import Text
 
         (colour,) = self._themed([colour])
@@ -112,7 +112,7 @@ class SvgSheet:
         )  # fmt: skip
 
     def image(self, box: Box, pixels: NDArray[np.uint8]) -> None:
-        """Colours [shape=(rows, columns, 3)], the first row at the top, stretched into a box."""
+        """Draw pixels [shape=(rows, columns, 3)] stretched into a box, the first row at the top."""
         x, y, width, height = box
         whole_width, whole_height = self._size
         place = (x / whole_width, y / whole_height, width / whole_width, height / whole_height)
@@ -122,7 +122,7 @@ class SvgSheet:
         axes.imshow(shown, aspect="auto", interpolation="none")
 
     def svg(self) -> bytes:
-        """All that was drawn."""
+        """Return the drawing as SVG."""
         drawn = io.BytesIO()
         metadata = {"Date": None, "Creator": None}
         self._canvas.print_svg(drawn, metadata=metadata)  # type: ignore[no-untyped-call]
@@ -137,7 +137,7 @@ class SvgSheet:
 
 
 def _inverse(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Turn light into dark and keep the hue: each channel against the sum of the extremes."""
+    """Invert the lightness and keep the hue: 255 - max - min of the channels, plus each channel."""
     high, low = pixels.max(axis=2, keepdims=True), pixels.min(axis=2, keepdims=True)
     return np.asarray(255 - high.astype(np.int16) - low + pixels, np.uint8)
 

@@ -1,4 +1,4 @@
-"""What the page draws of a timeline: paths on a scale of 1000 x 100, for SVG that is stretched."""
+"""Timeline of the result page as SVG paths on a scale of 1000 x 100, stretched to fit."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,22 +8,22 @@ from undertone.recognition.timeline import Step, Timeline
 
 WIDTH = 1000
 HEIGHT = 100
-MAX_BOXES = 250  # about; more could not be told apart and would make a heavy page
+MAX_BOXES = 250  # approximate; more would be indistinguishable and make the page large
 
 
 @dataclass(frozen=True)
 class Lane:
-    """How probable one emotion is through a recording.
+    """Probability of one emotion over a recording.
 
     Attributes
     ----------
     emotion : str
     share : float
-        Of the time of speech; in it the emotion is the most probable.
+        Share of the time of speech with this emotion as the most probable.
     area : str
-        Path of its probability, 0 at the bottom, 1 at the top; nothing where nobody speaks.
+        SVG path of the probability, 0 at the bottom and 1 at the top; empty without speech.
     leading : str
-        The same, only where it is the most probable.
+        The same path, limited to the times with this emotion as the most probable.
     """
 
     emotion: str
@@ -33,13 +33,13 @@ class Lane:
 
 
 def lanes(line: Timeline, duration_s: float) -> tuple[Lane, ...]:
-    """A lane for each emotion that is the most probable somewhere, in the order of their shares.
+    """Return the lanes of all emotions with a share, in the order of their shares.
 
     Parameters
     ----------
     line : Timeline
     duration_s : float
-        Of the recording, which is as wide as the drawing.
+        Duration of the recording in seconds, drawn over the full width.
     """
     steps = _coarse(line.steps, duration_s / MAX_BOXES)
     return tuple(
@@ -54,7 +54,7 @@ def lanes(line: Timeline, duration_s: float) -> tuple[Lane, ...]:
 
 
 def _coarse(steps: Iterable[Step], least_s: float) -> list[Step]:
-    """Steps with the same emotion joined where several begin within `least_s`."""
+    """Join consecutive steps with the same emotion if they begin within `least_s` seconds."""
     joined = []
     for _, group in groupby(steps, lambda step: (int(step.start_s / least_s), step.emotion)):
         parts = list(group)
@@ -68,7 +68,7 @@ def _coarse(steps: Iterable[Step], least_s: float) -> list[Step]:
 
 
 def _area(steps: Iterable[Step], emotion: str, duration_s: float) -> str:
-    """A box for each step, from the bottom to its probability."""
+    """Return an SVG path with a box for each step, from the bottom up to its probability."""
     boxes = []
     for step in steps:
         start, end = (round(WIDTH * time_s / duration_s) for time_s in (step.start_s, step.end_s))

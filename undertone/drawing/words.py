@@ -1,6 +1,6 @@
-"""The language of pictures, reports and what is told of a voice: English, unless another is given.
+"""Language of charts, reports and voice descriptions; English by default.
 
-The rule: whoever draws is handed `Words`, and knows neither where they come from nor who asks.
+Rule: drawing code is passed a `Words` object. It knows neither its origin nor the request.
 """
 
 from datetime import date, datetime
@@ -10,41 +10,50 @@ from undertone.emotions import EMOTIONS
 
 
 class Words:
-    """English; another language overrides what it has otherwise.
+    """English texts, numbers and dates; a subclass overrides them for another language.
 
     Attributes
     ----------
     language : str
-        Its code.
+        Language code.
     """
 
     language = "en"
 
     def translate(self, text: str, **values: Any) -> str:
-        """A text of the sources in this language, with ``%(name)s`` filled in where there are any.
+        """Translate a text of the sources and fill in its ``%(name)s`` fields, if any.
 
-        ``make messages`` finds texts by this name, and by ``_``.
+        ``make messages`` finds texts by the name of this method, and by ``_``.
         """
         return text % values if values else text
 
     def number(self, value: float, digits: int = 0, signed: bool = False) -> str:
-        """A number with so many digits after the point."""
+        """Format a number.
+
+        Parameters
+        ----------
+        value : float
+        digits : int
+            Digits after the decimal point.
+        signed : bool
+            Put a plus sign before a positive number.
+        """
         return sign(value, signed) + f"{abs(value):,.{digits}f}"
 
     def moment(self, moment: datetime, short: bool = False) -> str:
-        """A date with its time."""
+        """Format a date with its time; `short` abbreviates the month."""
         return f"{moment.day} {moment:{'%b' if short else '%B'} %Y, %H:%M}"
 
     def day(self, moment: date) -> str:
-        """A day without the year."""
+        """Format a day without the year."""
         return f"{moment.day} {moment:%b}"
 
     def emotion(self, name: str) -> str:
-        """An emotion as it is shown; a name that is not known stays as it is."""
+        """Return an emotion's displayed name; an unknown name is returned unchanged."""
         return self.translate(EMOTIONS[name].title) if name in EMOTIONS else name
 
     def test(self, title: str) -> str:
-        """A test of a model, such as "cremad-si, 6 emotions", as ``model.json`` has it."""
+        """Translate the title of a model's test in ``model.json``: "cremad-si, 6 emotions"."""
         protocol, _comma, emotions = title.partition(", ")
         n = emotions.removesuffix(" emotions")
         if not n.isdecimal():
@@ -56,5 +65,5 @@ ENGLISH = Words()
 
 
 def sign(value: float, signed: bool) -> str:
-    """What stands before a number; with `signed` also where it is positive."""
+    """Return a number's sign; a plus sign only if `signed`."""
     return "−" if value < 0 else "+" if signed else ""
