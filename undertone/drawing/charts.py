@@ -1,4 +1,4 @@
-"""Pictures of an analysis, by kind, and the charts of its probabilities."""
+"""Kinds of pictures of an analysis, and charts of its probabilities."""
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
@@ -14,12 +14,12 @@ from undertone.emotions import EMOTIONS
 from undertone.errors import UnknownPicture
 from undertone.prediction import Analysis, percent
 
-# A change of what is drawn raises it: pictures that browsers keep are then fetched anew.
+# Increase it with every change to a drawing: browsers then fetch their cached pictures anew.
 DRAWING_VERSION = 4
 
 Draw = Callable[[Sheet, Box, Analysis, Words], None]
 ROOM_PX = 81  # on either side of a ring, for names
-GAP_PX = 9  # between both
+GAP_PX = 9  # between a ring and its names
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Picture:
     Attributes
     ----------
     width, height : int
-        The size it is shown at, in CSS pixels.
+        Displayed size in CSS pixels.
     parts : tuple of (function, Box)
-        What is drawn where.
+        Drawing functions and their boxes.
     """
 
     width: int
@@ -39,17 +39,35 @@ class Picture:
     parts: tuple[tuple[Draw, Box], ...]
 
     def draw(self, sheet: Sheet, analysis: Analysis, words: Words) -> None:
-        """Draw all parts."""
+        """Draw all parts.
+
+        Parameters
+        ----------
+        sheet : Sheet
+        analysis : Analysis
+        words : Words
+            Language of the labels.
+        """
         for draw, box in self.parts:
             draw(sheet, box, analysis, words)
 
 
 def draw_bars(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -> None:
-    """Probabilities as horizontal bars, the most probable on top, each with its number."""
+    """Draw probabilities as horizontal bars with numbers, the most probable on top.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    box : Box
+        Area of the bars in CSS pixels; names are drawn to its left.
+    analysis : Analysis
+    words : Words
+        Language of the names.
+    """
     left, bottom, width, height = box
     ranked = analysis.prediction.ranked
     names = [words.emotion(name) for name, _ in ranked]
-    # Some languages have longer names, which take from the bars.
+    # Longer names in some languages shorten the bars.
     wider = max(0.0, max(map(text_width, names)) + 14 - left)
     left, width = left + wider, width - wider
     step = height / len(ranked)
@@ -65,7 +83,17 @@ def draw_bars(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -> None:
 
 
 def draw_ring(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -> None:
-    """Probabilities as slices of a ring; those under 6 % carry no name, to stay readable."""
+    """Draw probabilities as slices of a ring; names only from 6 % on, to stay readable.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    box : Box
+        Area of the ring in CSS pixels; names are drawn around it.
+    analysis : Analysis
+    words : Words
+        Language of the names.
+    """
     left, bottom, width, height = box
     ranked = analysis.prediction.ranked
     edges = 360 * np.cumsum([0.0, *(p for _, p in ranked)])
@@ -85,7 +113,9 @@ def draw_ring(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -> None:
         anchor = "start" if across > 0.1 else "end" if across < -0.1 else "middle"
         place = (x + (radius + GAP_PX) * across, y + (radius + 12) * up - 5.5)
         sheet.text(*place, name, anchor=anchor)
-    if text_width(label, bold=True) > 2 * inner - 8:  # its name stands beside it
+    if (
+        text_width(label, bold=True) > 2 * inner - 8
+    ):  # too long; it is also beside the ring
         sheet.text(x, y - 0.35 * TEXT_PX, share, anchor="middle", bold=True)
         return
     sheet.text(x, y + 0.15 * TEXT_PX, label, anchor="middle", bold=True)
@@ -95,14 +125,19 @@ def draw_ring(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -> None:
 def _between_names(
     left: float, width: float, names: Sequence[tuple[str, float]]
 ) -> tuple[float, float]:
-    """Middle and radius of a ring with names at its sides: aside, or smaller, where they are long.
+    """Fit a ring between the names at its sides: long names move it aside or shrink it.
 
     Parameters
     ----------
     left, width : float
-        Where the ring is by itself.
+        Place of the ring without names, in CSS pixels.
     names : sequence of (name, across)
-        How far across each is, from -1 at the left to 1 at the right.
+        Names and their horizontal places, from -1 at the left to 1 at the right.
+
+    Returns
+    -------
+    x, radius : float
+        Horizontal middle and radius of the ring, in CSS pixels.
     """
     sides: dict[bool, list[tuple[float, float]]] = {True: [(1, -GAP_PX)], False: [(1, -GAP_PX)]}
     for name, across in names:
@@ -145,7 +180,7 @@ PICTURES: Mapping[str, Picture] = {
 }
 
 
-# On the page: narrow enough for their words to be 14 CSS pixels high on a phone.
+# Charts of the page, narrow enough for text 14 CSS pixels high on a phone.
 PAGE_PICTURES: Mapping[str, Picture] = {
     "bars": Picture(290, 272, ((draw_bars, (84, 6, 204, 260)),)),
     "pie": Picture(290, 272, ((draw_ring, (ROOM_PX + 4, 50, 120, 172)),)),
@@ -163,16 +198,16 @@ def page_picture(analysis: Analysis, kind: str, theme: Theme, words: Words = ENG
     kind : str
         One of `PAGE_PICTURES`.
     theme : Theme
-        Colours of the page that it is shown on.
+        Colours of the page around it.
     words : Words, optional
-        Its language.
+        Language of the chart.
 
     Raises
     ------
     UnknownPicture
         There is no such kind.
     PictureUnavailable
-        The analysis is too old to hold what the picture shows.
+        The analysis is too old to hold the data of the picture.
     """
     described = describe(kind, PAGE_PICTURES)
     sheet = SvgSheet(described.width, described.height, theme)
@@ -181,7 +216,7 @@ def page_picture(analysis: Analysis, kind: str, theme: Theme, words: Words = ENG
 
 
 def picture(analysis: Analysis, kind: str, words: Words = ENGLISH) -> bytes:
-    """PNG of an analysis, with twice the pixels of the size it is shown at.
+    """Draw a picture of an analysis as PNG, at twice the resolution of its displayed size.
 
     Parameters
     ----------
@@ -189,14 +224,14 @@ def picture(analysis: Analysis, kind: str, words: Words = ENGLISH) -> bytes:
     kind : str
         One of `PICTURES`.
     words : Words, optional
-        Its language.
+        Language of the picture.
 
     Raises
     ------
     UnknownPicture
         There is no such kind.
     PictureUnavailable
-        The analysis is too old to hold what the picture shows.
+        The analysis is too old to hold the data of the picture.
     """
     described = describe(kind)
     sheet = PngSheet(described.width, described.height)
@@ -205,7 +240,7 @@ def picture(analysis: Analysis, kind: str, words: Words = ENGLISH) -> bytes:
 
 
 def describe(kind: str, pictures: Mapping[str, Picture] = PICTURES) -> Picture:
-    """The entry of `PICTURES`, or of other pictures.
+    """Return the description of a kind of picture.
 
     Raises
     ------
@@ -220,5 +255,5 @@ def describe(kind: str, pictures: Mapping[str, Picture] = PICTURES) -> Picture:
 
 
 def data_url(picture: bytes, mimetype: str = "image/png") -> str:
-    """A picture as a URL that holds it."""
+    """Return a picture as a ``data:`` URL."""
     return f"data:{mimetype};base64," + base64.b64encode(picture).decode("ascii")

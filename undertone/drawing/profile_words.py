@@ -1,8 +1,8 @@
-"""The measurements of a voice in plain words, each against what is usual.
+"""Voice measurements in plain words, each compared with its usual range.
 
 A usual range without a published source is that of acted, neutral sentences, measured in the same
-way as everything here: `profile` of 600 neutral clips by the 91 actors of CREMA-D, from the tenth
-to the ninetieth percentile.
+way: `profile` of 600 neutral clips by the 91 actors of CREMA-D, from the 10th to the 90th
+percentile.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,18 +20,18 @@ CREMA_D = translatable("neutral sentences of CREMA-D (Cao et al. 2014), measured
 
 @dataclass(frozen=True)
 class Scale:
-    """From where to where a measurement is shown, and what is usual on the way.
+    """Displayed range of a measurement, with its usual ranges.
 
     Attributes
     ----------
     low, high : float
-        Ends of the scale; what lies beyond is shown at its end.
-    usual : tuple of (low, high, whose)
+        Ends of the scale; values beyond are shown at its end.
+    usual : tuple of (low, high, speakers)
         Usual ranges.
     source : str
-        Where the ranges are from; empty where there are none.
+        Source of the usual ranges; empty without any.
     is_log : bool
-        Whether equal ratios are equal steps.
+        True for a logarithmic scale.
     """
 
     low: float
@@ -41,7 +41,7 @@ class Scale:
     is_log: bool = False
 
     def place(self, value: float) -> float:
-        """Where a value lies, 0 to 1."""
+        """Return the place of a value on the scale, clipped to 0 to 1."""
         ends: tuple[float, ...] = (self.low, value, self.high)
         if self.is_log:
             ends = tuple(float(np.log(max(end, 1e-9))) for end in ends)
@@ -51,20 +51,20 @@ class Scale:
 
 @dataclass(frozen=True)
 class Finding:
-    """One measurement, ready to be told.
+    """One measurement in words.
 
     Attributes
     ----------
     name, value, sentence : str
-        Such as "Pitch", "182 Hz", and what that means.
+        Such as "Pitch", "182 Hz", and an explanation.
     place : float
-        On its scale, 0 to 1.
-    usual : tuple of (start, end, whose)
+        Place on its scale, 0 to 1.
+    usual : tuple of (start, end, speakers)
         Usual ranges on the scale, 0 to 1.
     ends : tuple of str
-        What the ends of the scale are.
+        Values at the ends of the scale, with their unit.
     source : str
-        Where the usual ranges are from; empty where there are none.
+        Source of the usual ranges; empty without any.
     """
 
     name: str
@@ -84,11 +84,11 @@ class _Measure:
     digits: int
     scale: Scale
     sentence: Callable[[float, Mapping[str, float], Words], str]
-    factor: float = 1.0  # from what is kept to what is shown
+    factor: float = 1.0  # from the stored to the displayed value
 
 
 def describe(profile: Mapping[str, float], words: Words = ENGLISH) -> list[Finding]:
-    """What `voice_profile.profile` measured, in plain words; nothing of what it could not."""
+    """Describe the measurements of `voice_profile.profile`; missing ones are left out."""
     found = (measure for measure in MEASURES if measure.key in profile)
     return [_finding(measure, profile, words) for measure in found]
 

@@ -1,4 +1,4 @@
-"""An analysis as a PDF that can be handed on."""
+"""PDF report of an analysis."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ from undertone.prediction import Analysis, Prediction, Segment, percent
 from undertone.recognition.model_store import ModelInfo
 
 MARGIN = 48.0
-WIDTH = A4[0] - 2 * MARGIN - 12  # reportlab's frames keep 6 points on either side
+WIDTH = A4[0] - 2 * MARGIN - 12  # reportlab's frames have 6 points of padding on either side
 
 TEXT = ParagraphStyle(
     "text", fontName=REGULAR, fontSize=9.5, leading=14, textColor=HexColor(INK), spaceAfter=5
@@ -47,7 +47,7 @@ CAUTION = ParagraphStyle(
     leftIndent=10, rightIndent=10, spaceBefore=10, spaceAfter=14,
 )  # fmt: skip
 
-# Lower than on the page, so that a sheet of paper holds all of them.
+# Lower than on the web page, so that all four fit on one sheet of paper.
 OVER_TIME = (
     Picture(640, 270, ((draw_timeline, (70, 32, 558, 174)),)),
     Picture(640, 200, ((draw_waveform, (70, 32, 558, 104)),)),
@@ -58,15 +58,16 @@ MAX_SINGLE_WINDOWS = 60
 
 
 def report(analysis: Analysis, info: ModelInfo | None, words: Words = ENGLISH) -> bytes:
-    """PDF of an analysis: the answer with its caution, charts, voice, and how good the model is.
+    """Return a PDF with the answer and its caution, charts, voice, and accuracy of the model.
 
     Parameters
     ----------
     analysis : Analysis
     info : ModelInfo, optional
-        The model that answered, if it is still installed as it was.
+        Model of the analysis. Its accuracy is left out without it, or if the installed model has
+        another id.
     words : Words, optional
-        Its language.
+        Language of the report.
     """
     _ = words.translate
     buffer = io.BytesIO()
@@ -159,7 +160,7 @@ def _answer(analysis: Analysis, words: Words) -> Iterator[Flowable]:
         ("LINEBEFORE", (0, row), (0, row), 5, HexColor(EMOTIONS[name].colour))
         for row, (name, _p) in enumerate(ranked, 1)
     ]
-    # As wide as the longest words: headings in some languages are.
+    # The table is as wide as its longest words; in some languages those are the headings.
     table = Table(rows, style=[*GRID, *colours], hAlign="LEFT")
     width, _height = table.wrap(0, 0)
     chart = Chart(charts.PICTURES["bars"], analysis, words, WIDTH - width - 30)
@@ -265,7 +266,7 @@ def _windows(analysis: Analysis, words: Words) -> Iterator[Flowable]:
 
 
 def _runs(segments: Sequence[Segment], merged: bool) -> Iterator[list[Segment]]:
-    """Windows one by one, or neighbours with the same answer together."""
+    """Yield windows one by one, or in runs with the same answer if `merged`."""
     if not merged:
         yield from ([segment] for segment in segments)
         return
@@ -274,7 +275,7 @@ def _runs(segments: Sequence[Segment], merged: bool) -> Iterator[list[Segment]]:
 
 
 def _second(heard: Prediction, words: Words) -> str:
-    """The second most probable emotion."""
+    """Return the second most probable emotion with its probability."""
     (name, share) = heard.ranked[1]
     return f"{words.emotion(name)}, {percent(share)}"
 

@@ -1,4 +1,4 @@
-"""What a report is made of besides paragraphs: names in any script, charts as vectors, scales."""
+"""Parts of a PDF report besides paragraphs: names in any script, vector charts, scales."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,14 +23,14 @@ MAX_NAME_LINES = 4
 
 
 class PdfSheet:
-    """A `sheets.Sheet` on a page, so that charts stay sharp and their words can be copied.
+    """A `sheets.Sheet` on a PDF page: charts stay sharp and their words can be copied.
 
     Parameters
     ----------
     canvas : Canvas
         Its origin is the sheet's lower left corner.
     scale : float
-        Points for a CSS pixel.
+        Points in a CSS pixel.
     """
 
     def __init__(self, canvas: Canvas, scale: float) -> None:
@@ -38,14 +38,14 @@ class PdfSheet:
         canvas.scale(scale, scale)
 
     def boxes(self, boxes: Sequence[Box], colours: Sequence[str]) -> None:
-        """Filled rectangles."""
+        """Draw filled rectangles."""
         for (x, y, width, height), colour in zip(boxes, colours, strict=True):
             self._canvas.setFillColor(HexColor(colour))
             self._canvas.rect(x, y, width, height, stroke=0, fill=1)
 
     def slices(self, centre: tuple[float, float], radii: tuple[float, float],
                degrees: Sequence[float], colours: Sequence[str]) -> None:  # fmt: skip
-        """Slices of a ring, clockwise; `degrees` are their edges, one more than colours."""
+        """Draw slices of a ring, clockwise; see `sheets.Sheet.slices`."""
         x, y = centre
         inner, outer = radii
         for start, end, colour in zip(degrees[:-1], degrees[1:], colours, strict=True):
@@ -60,19 +60,19 @@ class PdfSheet:
 
     def text(self, x: float, y: float, text: str, *, anchor: str = "start", bold: bool = False,
              colour: str = INK) -> None:  # fmt: skip
-        """A line of text; `y` is its baseline, `x` its start, middle or end."""
+        """Draw a line of text; see `sheets.Sheet.text`."""
         self._canvas.setFillColor(HexColor(colour))
         self._canvas.setFont(BOLD if bold else REGULAR, TEXT_PX)
         draw = {"start": "drawString", "middle": "drawCentredString", "end": "drawRightString"}
         getattr(self._canvas, draw[anchor])(x, y, text)
 
     def image(self, box: Box, pixels: NDArray[np.uint8]) -> None:
-        """Colours [shape=(rows, columns, 3)], the first row at the top, stretched into a box."""
+        """Draw pixels [shape=(rows, columns, 3)] stretched into a box, the first row at the top."""
         self._canvas.drawImage(ImageReader(Image.fromarray(pixels)), *box)
 
 
 class Chart(Flowable):  # type: ignore[misc]
-    """One of `charts.PICTURES`.
+    """Chart as a flowable, drawn as vectors.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class Chart(Flowable):  # type: ignore[misc]
     analysis : Analysis
     words : Words
     width : float
-        In points.
+        Width in points.
     """
 
     def __init__(self, picture: Picture, analysis: Analysis, words: Words, width: float) -> None:
@@ -89,13 +89,13 @@ class Chart(Flowable):  # type: ignore[misc]
         self.width, self.height = width, width * picture.height / picture.width
 
     def draw(self) -> None:
-        """Draw it at the current place."""
+        """Draw at the current place."""
         sheet = PdfSheet(self.canv, self.width / self._picture.width)
         self._picture.draw(sheet, self._analysis, self._words)
 
 
 class Name(Flowable):  # type: ignore[misc]
-    """A file's name in any script, over up to four lines."""
+    """File name in any script, on up to four lines."""
 
     def __init__(self, text: str, size: float) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class Name(Flowable):  # type: ignore[misc]
         self._lines: list[str] = []
 
     def wrap(self, width: float, _height: float) -> tuple[float, float]:
-        """Split it into lines; their size."""
+        """Split the name into lines; return their width and height in points."""
         self._lines = split_lines(self._text, self._size, width)
         if len(self._lines) > MAX_NAME_LINES:
             self._lines = self._lines[:MAX_NAME_LINES]
@@ -111,14 +111,14 @@ class Name(Flowable):  # type: ignore[misc]
         return width, 1.35 * self._size * len(self._lines)
 
     def draw(self) -> None:
-        """Draw it at the current place."""
+        """Draw at the current place."""
         self.canv.setFillColor(HexColor(INK))
         for number, line in enumerate(reversed(self._lines)):
             draw_line(self.canv, 0, (0.35 + 1.35 * number) * self._size, line, self._size)
 
 
 class Answer(Flowable):  # type: ignore[misc]
-    """The emotion and how sure the model is, on a band of its colour."""
+    """Emotion and confidence, beside a bar in the emotion's colour."""
 
     def __init__(self, label: str, number: str, kicker: str, colour: str, width: float) -> None:
         super().__init__()
@@ -127,7 +127,7 @@ class Answer(Flowable):  # type: ignore[misc]
         self.width, self.height = width, 66.0
 
     def draw(self) -> None:
-        """Draw it at the current place."""
+        """Draw at the current place."""
         label, number, kicker = self._words
         self.canv.setFillColor(HexColor(self._colour))
         self.canv.roundRect(0, 0, 8, self.height, 3, stroke=0, fill=1)
@@ -143,7 +143,7 @@ class Answer(Flowable):  # type: ignore[misc]
 
 
 class ScaleBar(Flowable):  # type: ignore[misc]
-    """Where a measurement lies between the ends of its scale, and what is usual there."""
+    """Scale with a measurement's value and its usual ranges."""
 
     def __init__(self, finding: Finding, width: float) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ class ScaleBar(Flowable):  # type: ignore[misc]
         self.width, self.height = width, 30.0
 
     def draw(self) -> None:
-        """Draw it at the current place."""
+        """Draw at the current place."""
         canvas: Any = self.canv
         canvas.setFillColor(HexColor("#eceeeb"))
         canvas.roundRect(0, 12, self.width, 7, 3.5, stroke=0, fill=1)
@@ -171,20 +171,20 @@ class ScaleBar(Flowable):  # type: ignore[misc]
 
 
 class Rule(Flowable):  # type: ignore[misc]
-    """A thin line across the page."""
+    """Thin line across the page."""
 
     def __init__(self, width: float) -> None:
         super().__init__()
         self.width, self.height = width, 1.0
 
     def draw(self) -> None:
-        """Draw it at the current place."""
+        """Draw at the current place."""
         self.canv.setStrokeColor(HexColor(LINE))
         self.canv.line(0, 0, self.width, 0)
 
 
 class NumberedCanvas(Canvas):  # type: ignore[misc]
-    """A canvas that knows at the end how many pages there are, and says so on each."""
+    """Canvas with "page n of N" on each page; pages are kept until their number is known."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Charts along a recording's time: what was heard when, waveform, spectrogram, MFCC."""
+"""Charts over the time of a recording: emotions, waveform, spectrogram, MFCC."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -14,29 +14,29 @@ from undertone.prediction import Analysis, MelSpectrogram
 from undertone.recognition.timeline import most_probable, timeline
 from undertone.sound.spectrogram import RANGE_DB, band_of, levels_of, mfcc
 
-# At most this many steps on the axis, of one of these lengths: (unit, its seconds, steps in it).
+# The time axis has at most MAX_STEPS steps. STEPS has units: (unit, its seconds, steps in it).
 MAX_STEPS = 6
-STEP_PX = 58  # no closer together, or their labels would touch
+STEP_PX = 58  # least distance of steps; closer, their labels would touch
 STEPS = (
     ("s", 1, (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30)),
     ("min", 60, (1, 2, 5, 10, 15, 30)),
     ("h", 3600, (1, 2, 4, 8)),
 )
 SPECTROGRAM_HZ = (250, 500, 1000, 2000, 4000)
-# From silence to loud as ink takes to paper, each step as much darker as the one before.
+# From silence to loud, like ink on paper, in equal steps of darkness.
 INKS = ("#ffffff", "#d3dee4", "#9db4c4", "#66859f", "#3a5877", "#1c2d47", "#07090f")
-# Under the mean, at it, over it: two of the emotions' colours, fit for colour-blind eyes.
+# Below the mean, at the mean, above it: two of the emotions' colours, safe for colour-blindness.
 SIDES = ("#00395c", "#0072b2", "#86bddd", "#ffffff", "#f2b48a", "#d55e00", "#6e3000")
 N_MFCC = 13
 MFCC_RANGE_SD = 2.5
-QUIET_DB = 50.0  # frames this far under the loudest say nothing of the voice
-LOW_PX = 13  # what is written closest over a chart
-LEGEND_PX = 28  # and what is over that
-NAMED_FROM = 0.05  # emotions that never reach this are not in the legend
+QUIET_DB = 50.0  # frames this far below the loudest are ignored: they hold no voice
+LOW_PX = 13  # distance of the lowest line of text above a chart
+LEGEND_PX = 28  # distance of the next line above that one
+NAMED_FROM = 0.05  # least peak probability of an emotion in the legend
 
 
 def stretches(analysis: Analysis) -> list[tuple[float, float, Mapping[str, float]]]:
-    """Probabilities from when to when, in seconds: those of the timeline, or of the whole."""
+    """Return stretches as (start_s, end_s, probabilities), from the timeline or of the whole."""
     line = timeline(analysis)
     if line is None:
         return [(0.0, analysis.duration_s, analysis.prediction.probabilities)]
@@ -44,13 +44,23 @@ def stretches(analysis: Analysis) -> list[tuple[float, float, Mapping[str, float
 
 
 def draw_timeline(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -> None:
-    """Probabilities of all emotions, stacked, as they change; blank where nobody speaks."""
+    """Draw stacked probabilities of all emotions over time, blank without speech.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    box : Box
+        Plot area in CSS pixels; the text is drawn outside it.
+    analysis : Analysis
+    words : Words
+        Language of the labels.
+    """
     left, bottom, width, height = box
     boxes, colours = [], []
     highest: dict[str, float] = {}
     order = [name for name, _ in analysis.prediction.ranked]
     for start_s, end_s, probabilities in stretches(analysis):
-        # On whole pixels, or the paper would shine through between neighbours.
+        # Rounded to whole device pixels: gaps between neighbours would show the background.
         start, end = (round(2 * width * at / analysis.duration_s) / 2 for at in (start_s, end_s))
         below = 0
         total = 0.0
@@ -70,7 +80,10 @@ def draw_timeline(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -> N
 
 
 def draw_waveform(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -> None:
-    """The outline of the recording, each moment in the colour of the emotion heard there."""
+    """Draw the waveform's outline, each moment in the colour of its most probable emotion.
+
+    Parameters are those of `draw_timeline`.
+    """
     left, bottom, width, height = box
     n = len(analysis.envelope)
     heard = stretches(analysis)
@@ -92,7 +105,10 @@ def draw_waveform(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -> N
 
 
 def draw_spectrogram(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -> None:
-    """Level of mel bands over time, dark where it is loud; 80 dB from white to black."""
+    """Draw the level of mel bands over time, from white to black over 80 dB (dark is loud).
+
+    Parameters are those of `draw_timeline`.
+    """
     spectrogram = _spectrogram(analysis)
     colours = _ramp(INKS)[levels_of(spectrogram)]
     _time_image(sheet, box, colours, analysis, spectrogram, words)
@@ -104,7 +120,10 @@ def draw_spectrogram(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -
 
 
 def draw_mfcc(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -> None:
-    """Cepstral coefficients over time, each in standard deviations from its own mean."""
+    """Draw cepstral coefficients over time, each in standard deviations from its own mean.
+
+    Parameters are those of `draw_timeline`.
+    """
     spectrogram = _spectrogram(analysis)
     coefficients = mfcc(spectrogram, N_MFCC)
     loud = levels_of(spectrogram).max(axis=0) > 255 * (1 - QUIET_DB / RANGE_DB)
@@ -135,7 +154,7 @@ def _time_image(
     sheet: Sheet, box: Box, colours: NDArray[np.uint8], analysis: Analysis, kept: MelSpectrogram,
     words: Words,
 ) -> None:  # fmt: skip
-    """Rows of colours [shape=(rows, n_frames, 3)], the first one lowest."""
+    """Draw colours [shape=(rows, n_frames, 3)] over the time axis, the first row at the bottom."""
     left, bottom, width, height = box
     share = min(1.0, kept.n_frames * kept.frame_s / analysis.duration_s)
     sheet.image((left, bottom, width * share, height), colours[::-1])
@@ -143,7 +162,7 @@ def _time_image(
 
 
 def _time_axis(sheet: Sheet, box: Box, duration_s: float, words: Words) -> None:
-    """At most seven round times under a chart, from 0 on."""
+    """Draw up to seven round times under a chart, beginning with 0."""
     left, bottom, width, _ = box
     choices = [(step * unit_s, unit, unit_s) for unit, unit_s, steps in STEPS for step in steps]
     max_steps = min(MAX_STEPS, int(width / STEP_PX))
@@ -162,7 +181,7 @@ def _time_axis(sheet: Sheet, box: Box, duration_s: float, words: Words) -> None:
 
 
 def _vertical_axis(sheet: Sheet, box: Box, labels: Iterable[tuple[float, str]]) -> None:
-    """Labels on the left, at shares of the height."""
+    """Draw labels on the left, at shares of the height."""
     left, bottom, _, height = box
     for share, label in labels:
         y = bottom + share * height - 5.5
@@ -170,17 +189,17 @@ def _vertical_axis(sheet: Sheet, box: Box, labels: Iterable[tuple[float, str]]) 
 
 
 def _over_scale_px(box: Box) -> float:
-    """Where a title is: beside the scale of colours, or over it where there is no room."""
+    """Return a title's distance above the box: beside the colour scale, or above it if narrow."""
     return LOW_PX if box[2] > 400 else LOW_PX + 24
 
 
 def _title(sheet: Sheet, box: Box, title: str, up_px: float = LEGEND_PX + LOW_PX) -> None:
-    """What it is, over the chart and its legend."""
+    """Draw the title above a chart and its legend."""
     sheet.text(box[0], box[1] + box[3] + up_px, title, bold=True)
 
 
 def _legend(sheet: Sheet, box: Box, emotions: Sequence[str], words: Words) -> None:
-    """Whose colours are whose, over the chart; closer together where names are long."""
+    """Draw the legend of emotions above the chart, with smaller gaps if names are long."""
     x, y, right = box[0], box[1] + box[3] + LOW_PX, box[0] + box[2]
     names = [words.emotion(name) for name in emotions]
     widths = [19 + text_width(name) for name in names]
@@ -194,7 +213,7 @@ def _legend(sheet: Sheet, box: Box, emotions: Sequence[str], words: Words) -> No
 
 
 def _scale(sheet: Sheet, box: Box, colours: Sequence[str], low: str, high: str) -> None:
-    """Which colour is which level, over the chart on its right."""
+    """Draw the colour scale with its end values, above the chart at the right."""
     right, y = box[0] + box[2], box[1] + box[3] + LOW_PX
     sheet.text(right, y, high, anchor="end")
     right -= text_width(high) + 8
@@ -204,7 +223,7 @@ def _scale(sheet: Sheet, box: Box, colours: Sequence[str], low: str, high: str) 
 
 @cache
 def _ramp(colours: tuple[str, ...]) -> NDArray[np.uint8]:
-    """256 colours [shape=(256, 3)] through the given ones."""
+    """Interpolate 256 colours [shape=(256, 3), dtype=uint8] between the given ones."""
     stops = np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in colours])
     place = np.linspace(0, len(stops) - 1, 256)
     ramp = [np.interp(place, np.arange(len(stops)), channel) for channel in stops.T]
