@@ -1,7 +1,7 @@
-"""Undertone's web application: wiring, the HTML pages, the server.
+"""Undertone's web application: wiring, HTML pages and server.
 
-``python app.py`` serves; ``create_app(settings)`` builds the application for tests and for
-other WSGI servers.
+``python app.py`` runs the server. ``create_app(settings)`` builds the application for tests and
+for other WSGI servers.
 """
 
 import os
@@ -85,7 +85,7 @@ VIEWS = (
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The application, with models loaded and the history open.
+    """Build the application, with the default model loaded and the history open.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__)
     app.request_class = RecordingRequest
     app.config["SETTINGS"] = settings
-    # The form's own fields need a little room beside the file.
+    # Leave some room for the form's other fields.
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + FIELDS_BYTES
     logs.follow_requests(app)
     access.guard(app, settings)
@@ -110,7 +110,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.debug = settings.debug
     app.json.sort_keys = False  # type: ignore[attr-defined]  # keep the model's label order
     sheets.prepare(settings.data_dir / "matplotlib")
-    load_info(settings.model)  # a default model that is not there stops the start
+    load_info(settings.model)  # fail now if the default model is missing
     decoders = Decoders(settings.decoders) if settings.decoders else None
     analyzer = open_analyzer(
         settings,
@@ -156,7 +156,7 @@ def _register_pages(app: Flask) -> None:
 
     @app.post("/result")
     def result() -> BaseResponse | tuple[str, int]:
-        """Analyse the form's recording, or several as a job; on failure say why beside the form."""
+        """Analyse the form's recording, or several as a job; show errors beside the form."""
         try:
             if wants_html() and (job := job_views.add_chosen()):
                 return redirect(url_for("jobs.show", job_id=job.id), 303)
@@ -174,7 +174,7 @@ def _register_pages(app: Flask) -> None:
         operation_id="result",
     )
     def show_result(analysis_id: str) -> Response:
-        """All that is stored of an analysis; a browser gets it as a page."""
+        """Return a stored analysis, as a page to browsers and as JSON to other clients."""
         analysis = analyzer().history.get(analysis_id)
         if not wants_html():
             return jsonify(with_timeline(analysis))
@@ -202,12 +202,12 @@ def _index_page(error: UndertoneError | None = None) -> str:
     )
 
 
-# Less than gunicorn waits for requests that are in progress.
+# Less than gunicorn's own timeout for requests in progress (graceful_timeout).
 JOB_PATIENCE_S = 15.0
 
 
 def _begin(worker: Any) -> None:
-    """Let live sessions and jobs know of SIGTERM as soon as gunicorn does; load what is slow."""
+    """Forward SIGTERM to live sessions and jobs at once, and load slow parts in the background."""
     sessions: live_sessions.LiveSessions = worker.wsgi.extensions["undertone.live"]
     sessions.is_stopping = lambda: not worker.alive
     usual: Any = signal.getsignal(signal.SIGTERM)
@@ -219,13 +219,13 @@ def _begin(worker: Any) -> None:
     signal.signal(signal.SIGTERM, stop)
     is_stopping: threading.Event = worker.wsgi.extensions["undertone.stopping"]
     signal.signal(signal.SIGUSR2, lambda *_: is_stopping.set())
-    # Not a daemon: at exit Python unwinds the stack of each, and in the C++ of ONNX Runtime that
-    # calls std::terminate.
+    # Not a daemon thread: at exit Python unwinds the stacks of daemon threads. Within the C++ of
+    # ONNX Runtime this calls std::terminate.
     threading.Thread(target=_load_the_rest, args=[worker], name="warm-up").start()
 
 
 def _load_the_rest(worker: Any) -> None:
-    """Load what the first answer does not need and others would wait for; stop with the worker."""
+    """Load matplotlib and the other models ahead of requests; stop if the worker stops."""
     steps = [sheets.warm_up]
     steps += [each.open for each in worker.wsgi.extensions["undertone"].recognizers.values()]
     for step in steps:
@@ -239,10 +239,10 @@ def _stop_jobs(_server: Any, worker: Any) -> None:
 
 
 def serve(settings: Settings) -> None:
-    """Serve until stopped, on gunicorn, by default with one process and several threads.
+    """Run gunicorn until stopped, by default with one process and several threads.
 
-    One process because the models are in its memory; numpy, onnxruntime and the decoders leave
-    the interpreter lock while they work, so threads do use all cores.
+    Each process would hold the models in memory, hence a single one. numpy, onnxruntime and the
+    decoders release the interpreter lock while they work, so threads use all cores.
     """
     from gunicorn.app.base import BaseApplication
 
@@ -256,16 +256,16 @@ def serve(settings: Settings) -> None:
                 "workers": settings.processes,
                 "threads": capacity.n_threads(settings),
                 "worker_tmp_dir": str(settings.data_dir),
-                "control_socket_disable": True,  # it would lie in the home folder
+                "control_socket_disable": True,  # its file would be in the home folder
                 "timeout": 120,
                 "graceful_timeout": 30,
-                # Headers of proxies are read by `access` alone, and only if there are any.
+                # Only `access` reads the headers of proxies, and only if proxies are configured.
                 "forwarded_allow_ips": "",
                 "forwarder_headers": "",
                 "secure_scheme_headers": {},
                 "header_map": "drop",
                 "proxy_protocol": "off",
-                "sendfile": False,  # it waits without a limit
+                "sendfile": False,  # sendfile waits without a timeout
                 "reload": settings.debug,
                 "logconfig_dict": logs.configuration(settings.log_format, settings.debug),
                 "post_worker_init": _begin,
@@ -282,7 +282,7 @@ def serve(settings: Settings) -> None:
         def run(self) -> None:
             Master(self, settings.drain_s).run()
 
-    # Said here in a sentence; inside the worker it would be a traceback of the server's.
+    # Checked here for a readable message; in the worker, errors would end in a traceback.
     load_info(settings.model)
     access.check_limits(settings)
     prepare_data_folder(settings.data_dir)

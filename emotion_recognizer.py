@@ -1,4 +1,4 @@
-"""EmotionRecognizer: a model folder, ready to say which emotion a voice carries."""
+"""EmotionRecognizer: speech emotion recognition with the model in a folder."""
 
 from pathlib import Path
 from threading import Lock
@@ -23,16 +23,16 @@ from undertone.sound.speech import Speech, Stretch, find_speech, spoken_part
 
 
 class EmotionRecognizer:
-    """Recognises the emotion of a voice with one model; safe to use from many threads.
+    """Emotion recogniser with one model; thread-safe.
 
     Parameters
     ----------
     name : str
-        Folder in `models_dir`.
+        Name of the model's folder in `models_dir`.
     models_dir : Path
-        Where models are.
+        Folder of all models.
     at_once : bool
-        Whether its weights are read now, or when it is first asked.
+        If True, read the weights now; otherwise at the first prediction.
 
     Raises
     ------
@@ -48,14 +48,14 @@ class EmotionRecognizer:
     'happy'
     """
 
-    # Most training utterances hold 1.5 to 3 s of speech, and a model is only good, and only knows
-    # how good, at what is like them. Three clips of nEMO in a row (7.8 s, a language not trained
-    # on) are named rightly in 21 % of cases in one piece (mean confidence 80 %), in 26 % in windows
-    # of 6 s, in 43 % (54 %) in windows of 2 s; single clips in 43 %. On RAVDESS's unheard speakers
-    # two clips (4.5 s) gain from 63 % to 83 %, three from 55 % to 87 %.
+    # Most training utterances hold 1.5 to 3 s of speech. Accuracy and calibration hold only for
+    # similar utterances. Accuracy on three clips of nEMO in a row (7.8 s, a language not trained
+    # on): 21 % in one piece (mean confidence 80 %), 26 % in windows of 6 s, 43 % (confidence 54 %)
+    # in windows of 2 s; single clips 43 %. On held-out speakers of RAVDESS, windows raise it from
+    # 63 % to 83 % for two clips (4.5 s), and from 55 % to 87 % for three.
     window_s = 2.0
     hop_s = 1.0
-    # Asked together; between two blocks the work can be ended.
+    # Windows in one batch of the network; work can be cancelled between two batches.
     windows_at_a_time = 12
 
     def __init__(
@@ -69,12 +69,12 @@ class EmotionRecognizer:
             self.open()
 
     def open(self) -> Classifier:
-        """What answers, its weights read if they have not been.
+        """Return the classifier; read its weights unless they have been read.
 
         Raises
         ------
         ModelError
-            They cannot be read, or do not fit the description.
+            The weights cannot be read, or do not fit the description.
         """
         with self._opening:
             if self._opened is None:
@@ -89,7 +89,7 @@ class EmotionRecognizer:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Emotions the model tells apart, in the order of its outputs."""
+        """Emotions known to the model, in the order of its outputs."""
         return self.info.labels
 
     def predict(
@@ -98,20 +98,20 @@ class EmotionRecognizer:
         speech: Speech | None = None,
         n_labels: int = DEFAULT_LABEL_SET,
     ) -> Prediction:
-        """What is heard in a recording as a whole.
+        """Predict the emotion of a recording as a whole.
 
         Parameters
         ----------
         audio : Audio
         speech : Speech, optional
-            Where somebody speaks; found here if not given.
+            Stretches of speech; detected here if not given.
         n_labels : {7, 8, 6}
-            Set of emotions to answer in.
+            Size of the set of emotions.
 
         Raises
         ------
         NoSpeech
-            Nobody speaks in it.
+            The recording has no speech.
         UnknownLabels
             There is no such set.
         """
@@ -123,7 +123,16 @@ class EmotionRecognizer:
         speech: Speech | None = None,
         n_labels: int = DEFAULT_LABEL_SET,
     ) -> tuple[Segment, ...]:
-        """What is heard in each window of a recording; one segment when it is short."""
+        """Predict the emotion of each window; a short recording is one segment.
+
+        Parameters
+        ----------
+        audio : Audio
+        speech : Speech, optional
+            Stretches of speech; detected here if not given.
+        n_labels : {7, 8, 6}
+            Size of the set of emotions.
+        """
         whole, segments = self.listen(audio, speech, n_labels)
         return segments or (Segment(0.0, audio.duration_s, whole),)
 
@@ -134,10 +143,33 @@ class EmotionRecognizer:
         n_labels: int = DEFAULT_LABEL_SET,
         progress: Progress = nobody,
     ) -> tuple[Prediction, tuple[Segment, ...]]:
-        """The whole and its windows in one pass; no windows for what fits into one.
+        """Predict the whole recording and its windows in one pass.
 
-        The whole is the mean of the windows' probabilities, each weighted by the seconds of
-        speech in it.
+        The probabilities of the whole are the mean over its windows, weighted by the seconds of
+        speech in each.
+
+        Parameters
+        ----------
+        audio : Audio
+        speech : Speech, optional
+            Stretches of speech; detected here if not given.
+        n_labels : {7, 8, 6}
+            Size of the set of emotions.
+        progress : callable, optional
+            Called before each batch of windows with the share done so far, 0 to 1.
+
+        Returns
+        -------
+        whole : Prediction
+        segments : tuple of Segment
+            Empty if the recording fits into one window.
+
+        Raises
+        ------
+        NoSpeech
+            The recording has no speech.
+        UnknownLabels
+            There is no such set.
         """
         if n_labels not in LABEL_SETS:
             raise UnknownLabels(
@@ -167,7 +199,10 @@ class EmotionRecognizer:
         )
 
     def _windows(self, speech: tuple[Stretch, ...]) -> list[tuple[float, float]]:
-        """Windows over the spoken part, none of them without speech; the last ends with it."""
+        """Return windows over the spoken part, except windows with less than 0.3 s of speech.
+
+        The last window ends with the speech.
+        """
         start, end = speech[0][0], speech[-1][1]
         if end - start <= self.window_s + self.hop_s:
             return [(start, end)]
@@ -189,7 +224,7 @@ class EmotionRecognizer:
 
 
 def _open_classifier(info: ModelInfo, folder: Path) -> Classifier:
-    """The classifier of a model's family, its weights read."""
+    """Read the weights and return the classifier of the model's family."""
     try:
         if info.family == "encoder":
             return HeadOnEncoder(SpeechEncoder(folder / "encoder.onnx"), folder / "head.onnx")
@@ -203,5 +238,5 @@ def _open_classifier(info: ModelInfo, folder: Path) -> Classifier:
 
 
 def _overlap_s(window: tuple[float, float], speech: tuple[Stretch, ...]) -> float:
-    """Seconds of speech in a window."""
+    """Return the seconds of speech in a window."""
     return sum(max(0.0, min(window[1], end) - max(window[0], start)) for start, end in speech)

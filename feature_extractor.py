@@ -1,7 +1,7 @@
 """AudioFeatureExtractor: named acoustic features. SpeechEncoder: an embedding from a network.
 
-The rule: a feature has a name, a unit and a meaning, all three from `TRACKS`, `STATISTICS` and
-`SCALARS`; and what cannot be measured is NaN, never a made-up number.
+Rule: a feature has a name, a unit and a meaning, all three from `TRACKS`, `STATISTICS` and
+`SCALARS`. A feature without a valid measurement is NaN, never a made-up number.
 
     python feature_extractor.py clip.wav [--json]
 """
@@ -26,7 +26,7 @@ from undertone.standard_output import prepare_streams, writing_output
 
 
 class Feature(NamedTuple):
-    """What a number stands for: a stable name, its unit ("1" for none) and its meaning."""
+    """Description of a feature: a stable name, its unit ("1" for none) and its meaning."""
 
     name: str
     unit: str
@@ -34,7 +34,10 @@ class Feature(NamedTuple):
 
 
 class Statistic(NamedTuple):
-    """How a track [k, n] becomes numbers [k]; words and units hold ``{}`` for the track's."""
+    """Statistic from a track [shape=(k, n)] to numbers [shape=(k,)].
+
+    In `unit` and `words`, ``{}`` stands for those of the track.
+    """
 
     compute: Callable[[Floats], Floats]
     unit: str
@@ -42,7 +45,7 @@ class Statistic(NamedTuple):
 
 
 class Track(NamedTuple):
-    """Which statistics a track of `undertone.sound.acoustics` gets over which frames; its rows."""
+    """Track of `undertone.sound.acoustics` with its frames, statistics and names of rows."""
 
     name: str
     unit: str
@@ -63,7 +66,7 @@ def _range(track: Floats) -> Floats:
 
 
 def _modulation(track: Floats, low_hz: int) -> Floats:
-    """Level in dB of how fast the track moves, in the octave from `low_hz`; NaN if too short."""
+    """Return the track's modulation level in dB in the octave from `low_hz`; NaN if too short."""
     n_frames = track.shape[1]
     if n_frames * low_hz < FRAMES_PER_S:
         return np.full(len(track), np.nan)
@@ -96,8 +99,8 @@ _PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B
 _CONTRAST = ("under 200 Hz", *(f"from {200 * 2**octave} Hz" for octave in range(6)))
 _SLOPES = ("at 0 to 500 Hz", "at 500 to 1500 Hz", "at 0 to 5000 Hz")
 
-# Decibels are relative to the recording's own level throughout. More statistics of the higher
-# coefficients (MFCC 13 and up) were tried and cost 1 point of UAR on unseen speakers of RAVDESS.
+# All decibels are relative to the recording's own level. More statistics of the higher
+# coefficients (MFCC 13 and up) cost 1 point of UAR on held-out speakers of RAVDESS.
 TRACKS = (
     Track("mfcc", "dB", "cepstral coefficient {}", "active", ("mean", "std"), _NUMBERS),
     Track("mfcc", "dB", "cepstral coefficient {}", "active", _ROBUST, _NUMBERS[:13]),
@@ -137,12 +140,12 @@ SCALARS = (
 
 
 class AudioFeatureExtractor:
-    """Named acoustic features of an utterance; deterministic, and safe to use from many threads.
+    """Named acoustic features of an utterance; deterministic and thread-safe.
 
-    Levels are relative to the recording's own, so that gain, polarity and silence before or after
-    the speech change next to nothing. Features are NaN where nothing can be measured: pitch
-    without a voiced frame, rates in less than 0.5 s, tempo in less than 2 s or without a beat, all
-    of them in silence. Whoever learns from them imputes, say, the median of the training set.
+    Levels are relative to the recording's own. Gain, polarity and silence before or after the
+    speech therefore change next to nothing. Features without a valid measurement are NaN: pitch
+    without a voiced frame, rates in less than 0.5 s, tempo in less than 2 s or without a beat, and
+    all of them in silence. Models trained on them must impute, such as the training set's median.
 
     Examples
     --------
@@ -153,13 +156,13 @@ class AudioFeatureExtractor:
     """
 
     extractor_id = "acoustic-1"
-    # The nine frames that a delta is fitted to.
+    # The nine frames of a delta's fit.
     min_samples = 1600
-    # Statistics over less than 50 ms would be chance.
+    # Statistics over less than 50 ms would be meaningless.
     min_frames = 5
 
     def describe(self) -> list[Feature]:
-        """Name, unit and meaning of all features, in their order."""
+        """Return name, unit and meaning of all features, in the order of `vector`."""
         return [*(feature for track in TRACKS for feature in _features_of(track)), *SCALARS]
 
     @property
@@ -173,24 +176,27 @@ class AudioFeatureExtractor:
         return len(self.describe())
 
     def extract(self, audio: Audio) -> dict[str, float]:
-        """Features by name; NaN where nothing can be measured.
+        """Return the features by name, NaN without a valid measurement.
 
         Parameters
         ----------
         audio : Audio
-            At 16 kHz and of 0.1 s or more; of any length, though meant for one utterance.
+            At 16 kHz and at least 0.1 s long; meant for one utterance, but of any length.
 
         Raises
         ------
         RecordingTooShort
-            It has less than 0.1 s.
+            The audio is shorter than 0.1 s.
         ValueError
-            It has another sample rate.
+            The audio has another sample rate.
         """
         return dict(zip(self.feature_names, self.vector(audio).tolist(), strict=True))
 
     def vector(self, audio: Audio) -> NDArray[np.float64]:
-        """Features [n_features] in the order of `feature_names`; raises as `extract` does."""
+        """Return the features as an array [shape=(n_features,), dtype=float64].
+
+        They are in the order of `feature_names`. Errors are those of `extract`.
+        """
         if audio.sample_rate != SAMPLE_RATE:
             raise ValueError(f"Features need {SAMPLE_RATE} Hz, not {audio.sample_rate} Hz.")
         if len(audio.samples) < self.min_samples:
@@ -204,7 +210,7 @@ class AudioFeatureExtractor:
         return np.concatenate([*parts, [scalars.get(feature.name, np.nan) for feature in SCALARS]])
 
     def _summarise(self, tracks: Tracks, track: Track) -> Floats:
-        """Statistics of a track, all those of a row together."""
+        """Return the statistics of a track [shape=(rows * statistics,)], row by row."""
         rows = tracks.values[track.name][: len(track.rows) or 1, tracks.frames(track.frames)]
         if rows.shape[1] < self.min_frames:
             return np.full(len(rows) * len(track.statistics), np.nan)
@@ -225,7 +231,7 @@ def _features_of(track: Track) -> list[Feature]:
     ]
 
 
-# Whisper's first blocks as they were published: they have heard no corpus of emotional speech.
+# Whisper's first blocks as published, not trained on any corpus of emotional speech.
 UNTOUCHED_ENCODER = "whisper-base-blocks-1-3"
 
 
@@ -235,17 +241,17 @@ class SpeechEncoder:
     Parameters
     ----------
     path : Path
-        ``encoder.onnx``: ``samples`` float32 [1, n] at 16 kHz to ``embedding`` float32
-        [1, n_features].
+        ``encoder.onnx``, from ``samples`` [shape=(1, n), dtype=float32] at 16 kHz to ``embedding``
+        [shape=(1, n_features), dtype=float32].
 
     Notes
     -----
-    The embedding does not depend on the level of the recording nor on its polarity. It is the
+    The embedding depends neither on the level of the recording nor on its polarity. It is the
     mean and standard deviation over time of each block's output; see
     ``undertone/training/whisper.py``.
     """
 
-    # One analysis frame of the log-mel spectrogram must fit before its reflection.
+    # The audio must hold one analysis frame of the log-mel spectrogram before it is reflected.
     min_samples = 400
     max_duration_s = 30.0
 
@@ -254,12 +260,12 @@ class SpeechEncoder:
         self._session = one_thread_session(path)
 
     def __reduce__(self) -> tuple[type, tuple[Path]]:
-        # A session cannot travel to another process; the path can.
+        # A session cannot be pickled; its path can.
         return SpeechEncoder, (self.path,)
 
     @property
     def extractor_id(self) -> str:
-        """What the file says that its embeddings are; one that says nothing is untouched."""
+        """Id of the embeddings from the file's metadata; `UNTOUCHED_ENCODER` without any."""
         known: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         return known.get("extractor_id", UNTOUCHED_ENCODER)
 
@@ -269,7 +275,7 @@ class SpeechEncoder:
         return int(self._session.get_outputs()[0].shape[-1])
 
     def embed(self, audio: Audio) -> NDArray[np.float32]:
-        """Embedding [n_features] of an utterance.
+        """Return the embedding [shape=(n_features,), dtype=float32] of an utterance.
 
         Parameters
         ----------
@@ -279,9 +285,9 @@ class SpeechEncoder:
         Raises
         ------
         RecordingTooShort
-            It has less than 25 ms.
+            The audio is shorter than 25 ms.
         ValueError
-            It is longer than 30 s.
+            The audio is longer than 30 s.
         """
         if len(audio.samples) < self.min_samples:
             raise RecordingTooShort(f"The utterance has {audio.duration_s:.3f} s, too short.")

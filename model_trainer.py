@@ -3,7 +3,7 @@
     python model_trainer.py evaluate --corpus ravdess=DIR --protocol ravdess-emobox
     python model_trainer.py train --corpus ravdess=DIR --corpus crema_d=DIR --out models/encoder
 
-Needs requirements-train.txt. Every figure comes from speakers that the model was not trained on.
+Needs requirements-train.txt. All figures are speaker-independent: test speakers are held out.
 """
 
 import argparse
@@ -37,23 +37,23 @@ from undertone.training.protocols import Protocol, protocols_for
 from undertone.training.recipe import Recipe
 from undertone.training.utterances import Utterances, read_utterances
 
-# Answers that are not marked uncertain should be wrong in at most this share of the cases.
+# Highest share of wrong answers among those not marked uncertain.
 STATED_RISK = 0.2
 FAMILIES = ("encoder", "ensemble", "cnn")
 LIBRARIES = ("numpy", "onnxruntime", "scikit-learn")
 
 
 class ModelTrainer:
-    """Measures and trains one family of models and writes its folder.
+    """Evaluation and training of one family of models.
 
     Parameters
     ----------
     recipe : Recipe
     utterances : Utterances
     cache_dir : Path
-        Answers of finished folds are kept here, so that an interrupted run goes on.
+        Cache for the predictions of finished folds; an interrupted run continues with them.
     n_jobs : int
-        Folds that are trained at the same time.
+        Number of folds trained at the same time.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class ModelTrainer:
     def evaluate(
         self, protocol: Protocol, elsewhere: Sequence[Protocol] = ()
     ) -> dict[str, dict[str, Any]]:
-        """Figures by title: over all emotions of the corpus, and over those without calm."""
+        """Return figures by title, over all emotions of the corpus and without calm."""
         viewed = [self.folds.evaluate(protocol, 8, elsewhere)]
         if "calm" in viewed[0].labels:
             viewed.append(self.folds.evaluate(protocol, 7, elsewhere))
@@ -78,10 +78,18 @@ class ModelTrainer:
     def robustness(
         self, protocol: Protocol, noise_dir: Path, elsewhere: Sequence[Protocol] = ()
     ) -> list[dict[str, Any]]:
-        """Checks of `training.robustness` of the protocol's first fold, on its test speakers.
+        """Run the checks of `training.robustness` on the test speakers of the first fold.
 
-        Recordings are changed as they are in their files; a changed one is searched for speech
-        anew, as one that is sent would be.
+        Whole recordings are changed as read from their files. Speech is detected anew in each
+        changed recording, as in an upload.
+
+        Parameters
+        ----------
+        protocol : Protocol
+        noise_dir : Path
+            Folder of noises (ESC-10).
+        elsewhere : sequence of Protocol
+            Leave-one-corpus-out protocols, as for `CrossValidation.fold_model`.
         """
         model, tested = self.folds.fold_model(protocol, elsewhere=elsewhere)
         babble = [audio for audio, _ in zip(self.utterances, range(200), strict=False)]
@@ -101,7 +109,19 @@ class ModelTrainer:
         self, out: Path, protocols: list[Protocol], scores: dict[str, Any],
         checks: list[dict[str, Any]],
     ) -> ModelInfo:  # fmt: skip
-        """Train on everybody, calibrate on what the folds held out, write the folder."""
+        """Train on all speakers, calibrate on the held-out speakers of all folds, write the folder.
+
+        Parameters
+        ----------
+        out : Path
+            Folder of the model.
+        protocols : list of Protocol
+            Protocols for the calibration.
+        scores : dict
+            Figures from `evaluate`, stored with the model.
+        checks : list of dict
+            Checks from `robustness`, stored with the model.
+        """
         known = [protocol for protocol in protocols if not protocol.common_emotions]
         held_out = self.folds.held_out(*known)
         calibration = fit_calibration(
@@ -136,7 +156,7 @@ class ModelTrainer:
         return info
 
     def _thresholds(self, protocols: list[Protocol], by: Calibration) -> dict[str, float]:
-        """Confidence by label set from which on answers keep `STATED_RISK`, by every protocol."""
+        """Return for each label set the least confidence within `STATED_RISK` in all protocols."""
         found = {}
         for n in LABEL_SETS:
             needed = []
@@ -150,7 +170,7 @@ class ModelTrainer:
 
 
 def left_out(protocols: Sequence[Protocol]) -> list[Protocol]:
-    """Those by which a whole corpus is left out."""
+    """Return the leave-one-corpus-out protocols."""
     return [protocol for protocol in protocols if protocol.common_emotions]
 
 
@@ -164,7 +184,7 @@ def _corpus(argument: str) -> tuple[str, Path]:
 
 
 def _utterances(options: argparse.Namespace) -> Utterances:
-    """The corpora asked for, in the emotions asked for."""
+    """Load the requested corpora with the requested emotions."""
     clips = []
     for name, folder in options.corpus:
         for clip in load_corpus(name, folder):
@@ -174,7 +194,7 @@ def _utterances(options: argparse.Namespace) -> Utterances:
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:
-    """The recipe of the family asked for; torch is needed only for networks."""
+    """Return the recipe of the requested family; only networks need torch."""
     augmentation = Augmentation(training_noises(options.noise) if options.noise else ())
     if options.model == "ensemble":
         from undertone.training.ensemble_recipe import EnsembleRecipe
@@ -197,7 +217,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 
 
 def _refuse_known_speakers(options: argparse.Namespace) -> None:
-    """An encoder that was trained on a corpus cannot be measured on it."""
+    """Raise `TrainingError` if the encoder was trained on one of the corpora to be measured."""
     info = load_info(options.encoder.parent.name, options.encoder.parent.parent)
     if heard := set(info.trained_on) & {name for name, _ in options.corpus}:
         raise TrainingError(
@@ -207,7 +227,7 @@ def _refuse_known_speakers(options: argparse.Namespace) -> None:
 
 
 def evaluate(options: argparse.Namespace, trainer: ModelTrainer) -> dict[str, Any]:
-    """Measure by every protocol asked for, and print each figure when it is there."""
+    """Evaluate with each requested protocol; print each figure as soon as it is known."""
     scores: dict[str, Any] = {}
     protocols = protocols_for(options.protocol, trainer.utterances)
     trainer.folds.held_out(*protocols)
@@ -224,7 +244,7 @@ def evaluate(options: argparse.Namespace, trainer: ModelTrainer) -> dict[str, An
 
 
 def train(options: argparse.Namespace, trainer: ModelTrainer) -> None:
-    """Measure by the protocols, then train on everybody and write the model folder."""
+    """Evaluate with the protocols, train on all speakers and write the model folder."""
     protocols = protocols_for(options.protocol, trainer.utterances)
     checked = _checked(options, protocols)
     scores = evaluate(options, trainer)
@@ -235,7 +255,7 @@ def train(options: argparse.Namespace, trainer: ModelTrainer) -> None:
 
 
 def _checked(options: argparse.Namespace, protocols: list[Protocol]) -> Protocol | None:
-    """The protocol whose first fold is checked for robustness; None if none is to be."""
+    """Return the protocol to check for robustness (first fold); None without ``--robustness``."""
     if not options.robustness:
         return None
     by_name = {protocol.name: protocol for protocol in protocols}
@@ -250,7 +270,7 @@ def _checked(options: argparse.Namespace, protocols: list[Protocol]) -> Protocol
 
 
 def compare(options: argparse.Namespace, utterances: Utterances) -> None:
-    """Print what clips split at random promise, and what unheard speakers give."""
+    """Print figures of folds split at random by clip next to speaker-independent ones."""
 
     def family(name: str) -> Callable[[], CrossValidation]:
         named = argparse.Namespace(**{**vars(options), "model": name})

@@ -1,8 +1,8 @@
-"""A worker of jobs, for as many machines as there are: ``python worker.py``.
+"""Celery worker for jobs, on any number of machines: ``python worker.py``.
 
-It needs ``UNDERTONE_BROKER_URL``, and the database and the data folder of the web processes. What
-stands behind ``python worker.py`` goes to Celery, such as ``--concurrency 4``;
-``celery -A worker worker`` does the same.
+It needs ``UNDERTONE_BROKER_URL``, and the database and the data folder of the web processes.
+Further arguments, such as ``--concurrency 4``, are passed to Celery. ``celery -A worker worker``
+does the same.
 """
 
 import logging.config
@@ -30,7 +30,7 @@ _opening = threading.Lock()
 
 
 def main(arguments: list[str]) -> None:
-    """Work until stopped."""
+    """Run the worker until stopped."""
     log_as_web_processes_do()
     if not settings.broker_url:
         raise SettingsError(
@@ -46,13 +46,13 @@ def main(arguments: list[str]) -> None:
 
 
 def log_as_web_processes_do(**_: Any) -> None:
-    """Log in the format of the settings, in which Celery has no say."""
+    """Set up logging in the format of the settings, instead of Celery's own."""
     take_over_standard_error(settings.debug)
     logging.config.dictConfig(configuration(settings.log_format, settings.debug))
 
 
 def work() -> Work:
-    """The work of this process, opened when it is first needed."""
+    """Return this process's `Work`, opened on first use."""
     with _opening:
         return _open()
 

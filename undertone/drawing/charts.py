@@ -113,9 +113,7 @@ def draw_ring(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -> None:
         anchor = "start" if across > 0.1 else "end" if across < -0.1 else "middle"
         place = (x + (radius + GAP_PX) * across, y + (radius + 12) * up - 5.5)
         sheet.text(*place, name, anchor=anchor)
-    if (
-        text_width(label, bold=True) > 2 * inner - 8
-    ):  # too long; it is also beside the ring
+    if text_width(label, bold=True) > 2 * inner - 8:  # too long; it is also beside the ring
         sheet.text(x, y - 0.35 * TEXT_PX, share, anchor="middle", bold=True)
         return
     sheet.text(x, y + 0.15 * TEXT_PX, label, anchor="middle", bold=True)
