@@ -1,1 +1,1 @@
-"""Measurements of speed: ``make bench``, and of steadiness under load: ``make soak``."""
+"""Benchmarks (``make bench``) and a soak test under load (``make soak``)."""

@@ -1,7 +1,7 @@
-"""How fast Undertone is, and how much faster than a plain application: ``make bench``.
+"""Benchmark of Undertone and comparison with a plain application: ``make bench``.
 
-The main figure is CPU time for each request, of the server and all its processes: what else runs
-on a machine changes it little, while it makes every answer come later.
+The main figure is CPU time for each request, of the server and all its processes. Other load on
+the machine changes it little, but delays every response.
 """
 
 import argparse
@@ -30,7 +30,7 @@ START_LIMIT_S = 120.0
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run all measurements and print them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clip", type=Path, help="a recording; synthesised voices if not given")
     parser.add_argument("--requests", type=int, default=48, help="at each concurrency")
@@ -51,7 +51,10 @@ def main() -> None:
 
 
 def _sentence(number: int, duration_s: float) -> np.ndarray:
-    """A voice of its own that speaks for 2.7 s, as most clips of RAVDESS, and is silent before."""
+    """Return silence and 2.7 s of a voice, as in most clips of RAVDESS [shape=(n,)].
+
+    Each number has another voice.
+    """
     spoken = sounds.voice(2.7, 90 + 20 * (number % 7), seed=number)
     return np.concatenate([sounds.silence(duration_s - 2.7), spoken])
 
@@ -59,7 +62,7 @@ def _sentence(number: int, duration_s: float) -> np.ndarray:
 def _measure_ours(
     folder: Path, clips: Sequence[bytes], n_requests: int, with_long: bool
 ) -> dict[str, Load]:
-    """Starts, requests and long recordings; the loads at concurrency 1, by path."""
+    """Measure starts, requests and long recordings; return loads at concurrency 1 by path."""
     _print_starts(folder, clips[0])
     alone: dict[str, Load] = {}
     with running_server(folder, UNDERTONE_MAX_DURATION_S="3600") as server:
@@ -68,7 +71,7 @@ def _measure_ours(
         _row("call", "at once", "CPU ms each", "p50 ms", "p95 ms", "answers/s", "MB before, after")
         _row(*7 * ["---"])
         for path in PATHS:
-            put_load(server.url, pid, path, clips, 8, 4)  # not counted
+            put_load(server.url, pid, path, clips, 8, 4)  # warm-up, not counted
             for n_at_once in AT_ONCE:
                 n = n_requests if n_at_once > 1 else n_requests // 2
                 load = put_load(server.url, pid, path, clips, n, n_at_once)

@@ -1,8 +1,8 @@
-"""Recordings an hour: jobs by both engines, archives by both engines, with one and two workers.
+"""Throughput of jobs and of archives, each with both engines, with one and two workers.
 
-``python -m bench.engines`` prints a table for docs/deploy.md. Each row is the same recordings, as
-one job or as one archive, several times over: what is told is the median, and how far the times
-were apart, which says how quiet the machine was. Who works on them has heard some before the clock
+``python -m bench.engines`` prints a table for docs/deploy.md. Each row has the same recordings, as
+one job or as one archive, several times. It shows the median rate and the range of all rounds. A
+wide range means other load on the machine. Workers analyse some recordings before the clock
 starts.
 """
 
@@ -30,12 +30,12 @@ from undertone.batch.engines import Cluster, Cores, Engine
 from undertone.batch.hearing import Hearing
 
 MANY = "10000"  # recordings in a job
-LOOK_EVERY_S = 0.2  # each look costs the server some milliseconds
+LOOK_EVERY_S = 0.2  # each poll costs the server some milliseconds
 Work = Callable[[dict[str, bytes]], None]
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run all measurements and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recordings", type=int, default=120)
     parser.add_argument("--rounds", type=int, default=3)
@@ -54,7 +54,7 @@ def main() -> None:
     for name, way in ways.items():
         for n_workers in (1, 2):
             with tempfile.TemporaryDirectory() as folder, way(Path(folder), n_workers) as work:
-                work(dict(itertools.islice(clips.items(), 4 * n_workers)))  # models are loaded
+                work(dict(itertools.islice(clips.items(), 4 * n_workers)))  # loads the models
                 rounds = [_measured(work, clips) for _ in range(options.rounds)]
             rates, costs_s = zip(*rounds, strict=True)
             print(
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def _measured(work: Work, clips: dict[str, bytes]) -> tuple[float, float]:
-    """Recordings an hour, and seconds of CPU for each."""
+    """Return recordings an hour, and seconds of CPU for each recording."""
     before_s, began_s = _cpu_s(), time.perf_counter()
     work(clips)
     lasted_s, cpu_s = time.perf_counter() - began_s, _cpu_s() - before_s
@@ -122,7 +122,7 @@ def _until_heard(engine: Engine, folder: Path, clips: dict[str, bytes]) -> None:
 
 
 def _cpu_s() -> float:
-    """Seconds of CPU so far, of this process and all it has started."""
+    """Return the seconds of CPU used so far by this process and its descendants."""
     return usage(psutil.Process().pid).cpu_s
 
 

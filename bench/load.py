@@ -1,4 +1,4 @@
-"""Clients that send recordings to a server, some at a time."""
+"""Load generator: concurrent clients for a server."""
 
 import time
 from collections.abc import Sequence
@@ -16,17 +16,18 @@ PATIENCE_S = 300.0
 
 @dataclass(frozen=True)
 class Load:
-    """What came of some requests.
+    """Measurements of a series of requests.
 
     Attributes
     ----------
     latencies_s : list of float
+        Seconds from each request to its response.
     lasted_s : float
-        From the first request to the last answer.
+        Seconds from the first request to the last response.
     cpu_s : float
-        Seconds of CPU that the server used, all its processes together.
+        Seconds of CPU used by all processes of the server.
     memory_mb : tuple of float
-        Before and after.
+        Memory of the server before and after, in MB.
     """
 
     latencies_s: list[float]
@@ -41,18 +42,18 @@ class Load:
 
     @property
     def answers_per_s(self) -> float:
-        """Answers in each second."""
+        """Responses a second."""
         return len(self.latencies_s) / self.lasted_s
 
     def latency_ms(self, percent: float) -> float:
-        """A percentile of how long an answer took."""
+        """Return a percentile of the latencies in milliseconds."""
         return float(1000 * np.percentile(self.latencies_s, percent))
 
 
 class Client:
-    """Sends recordings to one server, each over a connection of its own.
+    """HTTP client for recordings, with a new connection for each.
 
-    A connection that is kept may be closed by the server just when the next request is on its way.
+    The server may close a kept-alive connection just as the next request is on its way.
 
     Parameters
     ----------
@@ -64,13 +65,29 @@ class Client:
         self._pool = urllib3.PoolManager(maxsize=64, retries=False, timeout=PATIENCE_S)
 
     def send(self, path: str, data: bytes, name: str = "clip.wav") -> urllib3.BaseHTTPResponse:
-        """Post a recording."""
+        """Upload a recording and return the response.
+
+        Parameters
+        ----------
+        path : str
+            Path of the endpoint.
+        data : bytes
+            Bytes of the recording.
+        name : str
+            Name of the file.
+        """
         body, content_type = multipart(data, name)
         headers = {"Content-Type": content_type, "Connection": "close"}
         return self._pool.request("POST", self._url + path, body=body, headers=headers)
 
     def seconds(self, path: str, data: bytes) -> float:
-        """How long the answer to a recording takes, which must be one."""
+        """Return the latency of one upload in seconds.
+
+        Raises
+        ------
+        RuntimeError
+            The status of the response is not 200.
+        """
         began_s = time.perf_counter()
         response = self.send(path, data)
         if response.status != 200:
@@ -81,7 +98,23 @@ class Client:
 def put_load(
     url: str, pid: int, path: str, clips: Sequence[bytes], n_requests: int, n_at_once: int
 ) -> Load:
-    """Send so many requests, so many at the same time, with one clip after the other."""
+    """Send requests with one clip after the other, and measure them.
+
+    Parameters
+    ----------
+    url : str
+        URL of the server.
+    pid : int
+        Process id of the server.
+    path : str
+        Path of the endpoint.
+    clips : sequence of bytes
+        Recordings to send in turn.
+    n_requests : int
+        Number of requests.
+    n_at_once : int
+        Number of concurrent requests.
+    """
     client = Client(url)
     before = usage(pid)
     began_s = time.perf_counter()

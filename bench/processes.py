@@ -1,4 +1,4 @@
-"""What a server, with all processes that it has started, has used."""
+"""CPU time and memory of a server with all its processes."""
 
 import os
 import socket
@@ -13,21 +13,21 @@ import psutil
 
 
 class Usage(NamedTuple):
-    """Seconds of CPU so far, and memory at present in MB."""
+    """Seconds of CPU used so far, and present memory in MB."""
 
     cpu_s: float
     memory_mb: float
 
 
 def usage(pid: int) -> Usage:
-    """Of a process and all its descendants; memory that they share counts once (on Linux)."""
+    """Return the usage of a process and its descendants; shared memory counts once (on Linux)."""
     parent = psutil.Process(pid)
     cpu_s, n_bytes = 0.0, 0
     for process in (parent, *parent.children(recursive=True)):
         with suppress(psutil.NoSuchProcess):
             cpu_s += sum(
                 process.cpu_times()[:4]
-            )  # its own, and of those of its children that ended
+            )  # its own, and its ended children's
             memory = process.memory_full_info()
             n_bytes += getattr(memory, "pss", memory.rss)
     return Usage(cpu_s, n_bytes / 1e6)
@@ -35,7 +35,7 @@ def usage(pid: int) -> Usage:
 
 @contextmanager
 def running_reference(folder: Path) -> Iterator[tuple[str, int]]:
-    """`bench.reference` until the block ends: its URL and process id."""
+    """Run `bench.reference` until the end of the block; yield its URL and process id."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

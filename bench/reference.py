@@ -1,8 +1,8 @@
-"""What Undertone is compared with: a plain application of the usual kind.
+"""Reference for the benchmark: a plain application of the usual kind.
 
-It does what the existing applications do, in their way: the upload becomes a file, librosa loads
-it and takes MFCC, chroma and mel means, scikit-learn votes, pyplot draws bars and a pie at 300 dpi.
-What its models have learned is noise; that changes nothing in what they cost.
+It works like the existing applications. The upload becomes a file. librosa loads it and computes
+means of MFCC, chroma and mel spectrogram. scikit-learn votes, and pyplot draws bars and a pie at
+300 dpi. The models are trained on noise; their cost is the same.
 
     python -m bench.reference PORT
 """
@@ -31,7 +31,7 @@ N_CLIPS = 1440  # as many as RAVDESS has
 
 
 def features(path: str) -> np.ndarray:
-    """Means over time [180] of MFCC, chroma and mel spectrogram."""
+    """Return means over time of MFCC, chroma and mel spectrogram [shape=(180,)]."""
     samples, rate_hz = librosa.load(path, sr=22050)
     spectrum = np.abs(librosa.stft(samples))
     tracks = (
@@ -43,7 +43,7 @@ def features(path: str) -> np.ndarray:
 
 
 def chart(probabilities: dict[str, float]) -> str:
-    """Bars and a pie as a data URL."""
+    """Draw bars and a pie; return them as a data URL."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(14, 6))
     left.bar(list(probabilities), list(probabilities.values()))
     left.set_ylabel("Probability")
@@ -57,7 +57,7 @@ def chart(probabilities: dict[str, float]) -> str:
 
 
 def create_app() -> Flask:
-    """The application, its models fitted to noise."""
+    """Build the application, with models fitted to noise."""
     rng = np.random.default_rng(0)
     rows = rng.standard_normal((N_CLIPS, N_FEATURES)), rng.choice(EMOTIONS, N_CLIPS)
     members = [

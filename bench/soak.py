@@ -1,7 +1,7 @@
-"""Load for as long as is wished, and whether every answer is the one that the clip gets alone.
+"""Soak test: responses under load must equal those to the same clip alone.
 
-``make soak`` takes four minutes, ``make soak SECONDS=60`` one. It ends
-with 1 when an answer was wrong, lost, or neither an answer nor a refusal with ``Retry-After``.
+``make soak`` takes four minutes, ``make soak SECONDS=60`` one. It exits with 1 if a response was
+wrong or lost, if it was an error without ``Retry-After``, or if memory keeps growing.
 """
 
 import argparse
@@ -26,25 +26,25 @@ from tests.live import running_server
 from undertone.web.serving import TRIM_EVERY_S
 
 AT_ONCE = (1, 4, 16, 64)
-ROUNDS = 3  # of all these, so that growth shows
+ROUNDS = 3  # of all concurrencies, to show growth of memory
 PATHS = ("/upload", "/predict", "/api/predict")
-# The rest of an answer is of this request alone.
+# Fields that depend on the clip alone; the others differ with each request.
 SAME = ("predicted_emotion", "emotion", "confidence", "probabilities", "chart_url", "duration_s",
         "segments", "timeline", "uncertain", "sentiment")  # fmt: skip
 
 
 @dataclass
 class Outcome:
-    """What came of the requests of one concurrency.
+    """Results of the requests at one concurrency.
 
     Attributes
     ----------
     n_right, n_refused : int
-        Answers as they should be; refusals (503) with ``Retry-After``.
+        Numbers of correct responses and of refusals (503) with ``Retry-After``.
     wrong : list of str
-        What was wrong with the others.
+        Problems of all other responses.
     latencies_s, refused_s : list of float
-        How long right answers and refusals took.
+        Latencies of correct responses and of refusals, in seconds.
     """
 
     n_right: int = 0
@@ -55,7 +55,7 @@ class Outcome:
 
 
 class Soak:
-    """Clips, and the answers that they get alone.
+    """Soak test with clips and their expected responses.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class Soak:
         }
 
     def run(self, n_at_once: int, seconds: float) -> Outcome:
-        """Send one request after the other from so many threads."""
+        """Send requests from `n_at_once` threads for a number of seconds."""
         outcome = Outcome()
         until_s = time.monotonic() + seconds
         turns = itertools.count()
@@ -89,7 +89,7 @@ class Soak:
 
     def _one(self, turn: int, outcome: Outcome) -> None:
         path, number = PATHS[turn % len(PATHS)], turn // 3 % len(self._clips)
-        # Half of the time all have the same name.
+        # Half of the requests have the same file name.
         name = "clip.wav" if turn % 2 else f"clip {turn}.wav"
         began_s = time.perf_counter()
         try:
@@ -101,7 +101,7 @@ class Soak:
         if response.status == 503 and int(response.headers.get("Retry-After", 0)) > 0:
             outcome.n_refused += 1
             outcome.refused_s.append(took_s)
-            time.sleep(0.2)  # sooner than it says, so that the load stays
+            time.sleep(0.2)  # shorter than Retry-After, to keep up the load
         elif response.status != 200:
             outcome.wrong.append(f"{path}: {response.status}, {response.data[:200]!r}")
         elif problem := self._compare(response.json(), path, number, name):
@@ -122,18 +122,18 @@ class Soak:
 
 
 def different_clips() -> list[bytes]:
-    """Voices of different pitch and length, one of them long enough for a timeline."""
+    """Return voices of different pitch and length, one of them long enough for a timeline."""
     lengths_s = (1.0, 1.7, 2.5, 3.0, 4.0, 8.0)
     return [wav(sounds.voice(s, 90 + 25 * k, seed=k)) for k, s in enumerate(lengths_s)]
 
 
 def levels_off(memory_mb: Sequence[float]) -> bool:
-    """Whether the last of some measurements at rest is hardly over those before."""
+    """True if the last measurement at rest is at most 10 % and 20 MB over the earlier ones."""
     return memory_mb[-1] <= 1.1 * max(memory_mb[:-1]) + 20
 
 
 def main() -> int:
-    """Soak, print, and judge."""
+    """Run the soak test, print the results and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("seconds", type=float, nargs="?", default=240.0, help="in all")
     seconds = parser.parse_args().seconds

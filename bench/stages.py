@@ -1,4 +1,4 @@
-"""What each step of an answer costs, on this machine, in this process."""
+"""CPU time of each step of an analysis, on this machine and in this process."""
 
 import statistics
 import tempfile
@@ -26,7 +26,7 @@ REPEATS = 40
 
 
 def stages(data: bytes) -> dict[str, float]:
-    """Milliseconds of CPU that each step takes with a recording: the median of some times."""
+    """Return the milliseconds of CPU for each step with a recording: the median of `REPEATS`."""
     recognizer = EmotionRecognizer()
     audio = decode(data)
     speech = find_speech(audio)
@@ -53,7 +53,7 @@ def stages(data: bytes) -> dict[str, float]:
 
 
 def by_threads(data: bytes) -> dict[int, tuple[float, float]]:
-    """The encoder on one and two threads: milliseconds of CPU, and until it is done."""
+    """Measure the encoder on one and two threads; return milliseconds of CPU and wall clock."""
     audio = decode(data)
     samples = spoken_part(audio, find_speech(audio)).samples[np.newaxis]
     took = {}
@@ -77,7 +77,7 @@ def by_threads(data: bytes) -> dict[int, tuple[float, float]]:
 
 def _cpu_ms(step: Callable[[], object]) -> float:
     times_s = []
-    for _ in range(REPEATS + 3):  # the first do not count
+    for _ in range(REPEATS + 3):  # the first three do not count
         before_s = time.process_time()
         step()
         times_s.append(time.process_time() - before_s)

@@ -1,1 +1,1 @@
-"""Programs for those who develop Undertone."""
+"""Development tools."""

@@ -1,9 +1,9 @@
-"""The Dockerfile's steps in a clean folder, where there is no engine for containers.
+"""Test of the Dockerfile without a container engine: run its steps in a clean folder.
 
-``python -m tools.build_image FOLDER`` builds what the image would hold, runs it, hears a recording
-by it, asks its health check, and says what is large. Root runs it as the image's user, for which
-``--python`` has to be one that others may run. What the base image brings, and the command that
-makes the user, are left out.
+``python -m tools.build_image FOLDER`` builds the contents of the image and runs them. It waits for
+the health check, analyses a recording and prints the largest packages. As root, it runs them as
+the image's user; ``--python`` must then be executable by other users. The contents of the base
+image and the creation of the user are left out.
 """
 
 import argparse
@@ -34,7 +34,7 @@ N_LARGEST = 15
 
 @dataclass
 class Image:
-    """What the last stage of a Dockerfile says of itself."""
+    """Settings in the last stage of a Dockerfile."""
 
     environ: dict[str, str] = field(default_factory=dict)
     command: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Image:
 
 
 def main() -> None:
-    """Build, run, measure."""
+    """Build the image's contents, run them and print their sizes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="for all of it; must not exist yet")
     parser.add_argument("--requirements", help="the Dockerfile's argument of that name")
@@ -57,7 +57,17 @@ def main() -> None:
 
 
 def build(folder: Path, python: Path, requirements: str | None = None) -> Image:
-    """Follow the Dockerfile: ``/app`` is in the folder."""
+    """Run the steps of the Dockerfile, with ``/app`` inside a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder for ``/app`` and the programs.
+    python : Path
+        Interpreter in place of the base image's.
+    requirements : str, optional
+        Value for the Dockerfile's ``ARG``.
+    """
     image = Image()
     environ = {**os.environ, "PATH": f"{_python_alone(folder, python)}:{os.environ['PATH']}"}
     app, n_stage = folder / "app", 0
@@ -88,7 +98,7 @@ def build(folder: Path, python: Path, requirements: str | None = None) -> Image:
 
 
 def hear(folder: Path, image: Image) -> None:
-    """Run what was built, and ask it what it hears."""
+    """Run the result, analyse a recording with each model and import the worker."""
     check = [part.replace(":5000", f":{PORT}") for part in image.health_check]
     with _running(folder, image, image.command) as process:
         deadline_s = time.monotonic() + START_LIMIT_S
@@ -106,7 +116,7 @@ def hear(folder: Path, image: Image) -> None:
 
 
 def tell_sizes(app: Path) -> None:
-    """Print how large all is, and the largest packages."""
+    """Print the total size and the largest packages."""
     print(f"{_size_mb(app):.0f} MB in all, {_size_mb(app / 'models'):.0f} MB of models")
     (packages,) = app.glob(".venv/lib/python*/site-packages")
     sizes = sorted(((_size_mb(path), path.name) for path in packages.iterdir()), reverse=True)
@@ -115,7 +125,7 @@ def tell_sizes(app: Path) -> None:
 
 
 def image_files() -> list[Path]:
-    """What .dockerignore lets into the image."""
+    """Return the files allowed into the image by .dockerignore."""
     rules = (ROOT / ".dockerignore").read_text().splitlines()
     found = []
     for path in (ROOT / rule[1:] for rule in rules if rule.startswith("!")):
@@ -125,7 +135,7 @@ def image_files() -> list[Path]:
 
 
 def _instructions(dockerfile: str) -> Iterator[tuple[str, str]]:
-    """Each instruction's name and what stands behind it."""
+    """Yield the name and the arguments of each instruction."""
     text = re.sub(r"^#.*\n", "", dockerfile, flags=re.M).replace("\\\n", " ")
     for line in filter(None, map(str.strip, text.splitlines())):
         name, _, rest = line.partition(" ")
@@ -137,7 +147,7 @@ def _assignments(rest: str) -> dict[str, str]:
 
 
 def _python_alone(folder: Path, python: Path) -> Path:
-    """A folder in which a Python is called ``python``, as in the base image."""
+    """Create a folder with an interpreter under the name ``python``, as in the base image."""
     programs = folder / "bin"
     programs.mkdir()
     (programs / "python").symlink_to(python)
@@ -153,7 +163,7 @@ def _copy(names: list[str], app: Path) -> None:
 
 
 def _environ(folder: Path, image: Image) -> dict[str, str]:
-    """The image's environment, with its folders where they are here, and nothing else."""
+    """Return only the image's environment variables, with its folders replaced by local ones."""
     here = {"/app": f"{folder}/app", "/data": f"{folder}/data", "$PATH": os.environ["PATH"]}
     found = {"UNDERTONE_PORT": PORT, "UNDERTONE_BROKER_URL": ""}
     for name, value in image.environ.items():

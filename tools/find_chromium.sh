@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes sure that the browser tests have a browser: the one that is there, else Debian's where it
-# can be installed, else Playwright's own. Never fails: tests/browser/ says what is missing.
+# Find or install a browser for the browser tests: an installed one, else Debian's if it can be
+# installed, else Playwright's own. Never fails: tests/browser/ reports a missing browser.
 for name in chromium chromium-browser google-chrome; do
     command -v "$name" >/dev/null && exit 0
 done

@@ -1,11 +1,12 @@
-"""Coverage-guided fuzzing of the decoder, by Atheris: ``python -m tools.fuzz [seconds]``.
+"""Coverage-guided fuzzing of the decoder with Atheris: ``python -m tools.fuzz [seconds]``.
 
-It goes in rounds, each in a process of its own: Atheris keeps some 10 kB for each input.
+It runs in rounds, each in a new process, because Atheris keeps about 10 kB for each input.
 
-Begins with a small file of every kind, and with what earlier runs found worth keeping. A crash, a
-hang, 1 GiB of memory, or an error that is no AudioError ends it; the bytes are then in
-``.cache/fuzz/``, and belong into ``tests/test_hostile.py`` once they are understood. Coverage is
-that of our own code and of PyAV's and soundfile's Python; inside FFmpeg and libsndfile it is luck.
+The corpus begins with a small file of every kind and the interesting inputs of earlier runs. The
+run ends at a crash, a hang, 1 GiB of memory, or any error except AudioError. The input is then in
+``.cache/fuzz/``. Once it is understood, add it to ``tests/test_hostile.py``. Coverage includes our
+own code and the Python code of PyAV and soundfile. FFmpeg and libsndfile are not instrumented, so
+finds inside them are luck.
 """
 
 import subprocess
@@ -26,17 +27,17 @@ LONGEST_S = 5.0
 
 
 def one_input(data: bytes) -> None:
-    """Decode, and expect sound or one of the errors that stand for it."""
+    """Decode one input; expect audio or an AudioError."""
     try:
         audio = decode(data, max_duration_s=LONGEST_S)
     except AudioError:
         return
     assert 0.2 < audio.duration_s <= LONGEST_S
-    assert abs(audio.samples).max() <= 1.0  # not so for NaN, too
+    assert abs(audio.samples).max() <= 1.0  # also fails for NaN
 
 
 def write_seeds(folder: Path) -> None:
-    """A short recording of every kind and codec that the tests know."""
+    """Write a short recording of every kind and codec in the tests."""
     from tests.codecs import FILES
     from tests.test_audio import KINDS
 
@@ -46,7 +47,7 @@ def write_seeds(folder: Path) -> None:
 
 
 def one_round(seconds: float) -> None:
-    """Fuzz until something is found, the time is over, or enough was tried for one process."""
+    """Fuzz until a find, the end of the time, or 40 000 inputs, the limit of one process."""
     options = [
         "-max_len=60000", "-timeout=20", "-rss_limit_mb=1024", "-runs=40000",
         f"-max_total_time={seconds:.0f}", f"-artifact_prefix={FOLDER}/",
@@ -56,7 +57,7 @@ def one_round(seconds: float) -> None:
 
 
 def main(seconds: float) -> int:
-    """Fuzz for so long; the exit status, 0 where nothing was found."""
+    """Fuzz for a number of seconds; return the exit status, 0 without a find."""
     write_seeds(FOLDER / "corpus")
     end_s = time.monotonic() + seconds
     while (left_s := end_s - time.monotonic()) > 1:

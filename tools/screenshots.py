@@ -1,6 +1,6 @@
-"""Takes pictures of the pages' main states: ``python -m tools.screenshots``.
+"""Take screenshots of the pages' main states: ``python -m tools.screenshots``.
 
-The voices are clips of actresses from TESS where the data sets are at hand, else synthetic ones.
+The voices are clips by actresses of TESS if the data set is available, otherwise synthetic ones.
 """
 
 import tempfile
@@ -21,7 +21,7 @@ from undertone.sound.audio import Samples, decode
 from undertone.store.history import History
 
 DOCS = ROOT / "docs"
-# The model was trained on these voices: pictures of the pages, not of how good it is.
+# The model was trained on these voices: the screenshots show the pages, not its accuracy.
 TESS = ROOT.parent / "shared/datasets/tess"
 CLIP = "YAF_door_happy"  # "Say the word door"
 TALK = [
@@ -36,7 +36,7 @@ PHONE: Mapping[str, Any] = {
 
 
 def main() -> None:
-    """Write docs/*.png."""
+    """Write the screenshots to docs/*.png."""
     DOCS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         _fill(Path(folder))
@@ -73,7 +73,7 @@ def _take(browser: Browser, url: str) -> None:
 
 
 def _fill(data_dir: Path) -> None:
-    """A history of a fortnight."""
+    """Fill the history with two weeks of analyses."""
     history = History(f"sqlite:///{data_dir}/undertone.sqlite3")
     labels = [name for name in EMOTIONS if name != "calm"]
     for number in range(24):
@@ -96,7 +96,7 @@ def _open(browser: Browser, url: str, **options: Any) -> Page:
 
 
 def _hear(page: Page, file: Any) -> str:
-    """Send a recording; the address of its result."""
+    """Upload a recording and return the URL of its result."""
     page.set_input_files("#file", file)
     page.get_by_role("button", name="Hear the emotion").click()
     page.wait_for_url("**/results/*", timeout=120_000)
@@ -112,7 +112,7 @@ def _clip() -> Any:
 
 
 def _talk() -> Samples:
-    """Somebody in several moods, one after the other."""
+    """Return audio with several moods in a row [shape=(n,), dtype=float32]."""
     pause = sounds.silence(0.4)
     paths = [TESS / f"{name}.opus" for name in TALK]
     clips = [decode(path.read_bytes()).samples for path in paths if path.exists()]
@@ -126,14 +126,14 @@ def _wav(samples: Samples) -> bytes:
 
 def _save(page: Page, name: str, wait: bool = True) -> None:
     if wait:
-        page.wait_for_load_state("networkidle")  # the charts come by themselves
+        page.wait_for_load_state("networkidle")  # the charts are loaded separately
     page.screenshot(path=DOCS / name)
     _shrink(DOCS / name)
     print(f"docs/{name}")
 
 
 def _shrink(path: Path) -> None:
-    """Few colours are enough for pages: a third of the size."""
+    """Reduce the picture to 128 colours, enough for pages: a third of the size."""
     with Image.open(path) as picture:
         small = picture.convert("RGB").quantize(128, dither=Image.Dither.NONE)
     small.save(path, optimize=True)
