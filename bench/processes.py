@@ -25,9 +25,7 @@ def usage(pid: int) -> Usage:
     cpu_s, n_bytes = 0.0, 0
     for process in (parent, *parent.children(recursive=True)):
         with suppress(psutil.NoSuchProcess):
-            cpu_s += sum(
-                process.cpu_times()[:4]
-            )  # its own, and its ended children's
+            cpu_s += sum(process.cpu_times()[:4])  # its own, and its ended children's
             memory = process.memory_full_info()
             n_bytes += getattr(memory, "pss", memory.rss)
     return Usage(cpu_s, n_bytes / 1e6)

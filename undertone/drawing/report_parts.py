@@ -45,7 +45,18 @@ class PdfSheet:
 
     def slices(self, centre: tuple[float, float], radii: tuple[float, float],
                degrees: Sequence[float], colours: Sequence[str]) -> None:  # fmt: skip
-        """Draw slices of a ring, clockwise; see `sheets.Sheet.slices`."""
+        """Draw slices of a ring, clockwise.
+
+        Parameters
+        ----------
+        centre : tuple of float
+            x and y of the centre.
+        radii : tuple of float
+            Inner and outer radius.
+        degrees : sequence of float
+            Edges of the slices, clockwise from the top; one more than colours.
+        colours : sequence of str
+        """
         x, y = centre
         inner, outer = radii
         for start, end, colour in zip(degrees[:-1], degrees[1:], colours, strict=True):
@@ -60,7 +71,19 @@ class PdfSheet:
 
     def text(self, x: float, y: float, text: str, *, anchor: str = "start", bold: bool = False,
              colour: str = INK) -> None:  # fmt: skip
-        """Draw a line of text; see `sheets.Sheet.text`."""
+        """Draw a line of text.
+
+        Parameters
+        ----------
+        x : float
+            Start, middle or end of the line, as `anchor` says.
+        y : float
+            Baseline.
+        text : str
+        anchor : {"start", "middle", "end"}
+        bold : bool
+        colour : str
+        """
         self._canvas.setFillColor(HexColor(colour))
         self._canvas.setFont(BOLD if bold else REGULAR, TEXT_PX)
         draw = {"start": "drawString", "middle": "drawCentredString", "end": "drawRightString"}

@@ -106,7 +106,18 @@ class PngSheet:
 
     def slices(self, centre: tuple[float, float], radii: tuple[float, float],
                degrees: Sequence[float], colours: Sequence[str]) -> None:  # fmt: skip
-        """Draw slices of a ring, clockwise; see `Sheet.slices`."""
+        """Draw slices of a ring, clockwise.
+
+        Parameters
+        ----------
+        centre : tuple of float
+            x and y of the centre.
+        radii : tuple of float
+            Inner and outer radius.
+        degrees : sequence of float
+            Edges of the slices, clockwise from the top; one more than colours.
+        colours : sequence of str
+        """
         from matplotlib.patches import Wedge
 
         inner, outer = radii
@@ -116,7 +127,19 @@ class PngSheet:
 
     def text(self, x: float, y: float, text: str, *, anchor: str = "start", bold: bool = False,
              colour: str = INK) -> None:  # fmt: skip
-        """Draw a line of text; see `Sheet.text`."""
+        """Draw a line of text.
+
+        Parameters
+        ----------
+        x : float
+            Start, middle or end of the line, as `anchor` says.
+        y : float
+            Baseline.
+        text : str
+        anchor : {"start", "middle", "end"}
+        bold : bool
+        colour : str
+        """
         written, right, down = _written(text, bold, anchor)
         place = round(PIXELS * x) + right, round(PIXELS * (self._height - y)) + down
         self._texts.append((place, written, colour))

@@ -82,7 +82,14 @@ def draw_timeline(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -> N
 def draw_waveform(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -> None:
     """Draw the waveform's outline, each moment in the colour of its most probable emotion.
 
-    Parameters are those of `draw_timeline`.
+    Parameters
+    ----------
+    sheet : Sheet
+    box : Box
+        Plot area in CSS pixels; the text is drawn outside it.
+    analysis : Analysis
+    words : Words
+        Language of the labels.
     """
     left, bottom, width, height = box
     n = len(analysis.envelope)
@@ -107,7 +114,14 @@ def draw_waveform(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -> N
 def draw_spectrogram(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -> None:
     """Draw the level of mel bands over time, from white to black over 80 dB (dark is loud).
 
-    Parameters are those of `draw_timeline`.
+    Parameters
+    ----------
+    sheet : Sheet
+    box : Box
+        Plot area in CSS pixels; the text is drawn outside it.
+    analysis : Analysis
+    words : Words
+        Language of the labels.
     """
     spectrogram = _spectrogram(analysis)
     colours = _ramp(INKS)[levels_of(spectrogram)]
@@ -122,7 +136,14 @@ def draw_spectrogram(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -
 def draw_mfcc(sheet: Sheet, box: Box, analysis: Analysis, words: Words) -> None:
     """Draw cepstral coefficients over time, each in standard deviations from its own mean.
 
-    Parameters are those of `draw_timeline`.
+    Parameters
+    ----------
+    sheet : Sheet
+    box : Box
+        Plot area in CSS pixels; the text is drawn outside it.
+    analysis : Analysis
+    words : Words
+        Language of the labels.
     """
     spectrogram = _spectrogram(analysis)
     coefficients = mfcc(spectrogram, N_MFCC)
