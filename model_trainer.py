@@ -89,7 +89,7 @@ class ModelTrainer:
         noise_dir : Path
             Folder of noises (ESC-10).
         elsewhere : sequence of Protocol
-            Leave-one-corpus-out protocols, as for `CrossValidation.fold_model`.
+            Leave-one-corpus-out protocols, used for calibration, too.
         """
         model, tested = self.folds.fold_model(protocol, elsewhere=elsewhere)
         babble = [audio for audio, _ in zip(self.utterances, range(200), strict=False)]
