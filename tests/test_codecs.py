@@ -104,6 +104,15 @@ def test_mpeg_layers_1_and_2_in_any_container(name: str) -> None:
         assert likeness(audio.samples, VOICE_48K) > 0.9
 
 
+@pytest.mark.parametrize("container", ["mp2", "wav", "matroska"])
+def test_layer_2_begins_where_the_recording_did(container: str) -> None:
+    sent = voice(48_000, 2)
+    decoded = decode(sounds.with_ffmpeg(sent, 48_000, container, "mp2")).samples
+    n = len(VOICE_48K)
+    spectra = np.fft.rfft(decoded, 2 * n) * np.conj(np.fft.rfft(VOICE_48K, 2 * n))
+    assert int(np.fft.irfft(spectra).argmax()) in (0, 1, 2 * n - 1)
+
+
 # --- channels -----------------------------------------------------------------------------------
 
 

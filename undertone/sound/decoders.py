@@ -51,6 +51,11 @@ FFMPEG_OPTIONS = {
     "codec_whitelist": FFMPEG_CODECS,
     "max_streams": "32",
 }
+# The filter bank of MPEG layers I and II delays the sound by this many samples. Containers state it
+# and FFmpeg removes it then; bare files and wav do not.
+FILTER_BANK_SAMPLES = 481
+BARE_FORMATS = ("mp3", "wav", "w64")
+MPEG_LAYERS = ("mp1", "mp1float", "mp2", "mp2float")
 # FFmpeg may not reserve more than this at a time. Otherwise an mp4 of 20 kB could claim 80 million
 # samples and get an index of gigabytes.
 FFMPEG_MAX_BYTES = 64 * 2**20
@@ -183,11 +188,15 @@ def with_ffmpeg(
             track = container.streams[sink.streams[0] if stream is None else stream]
             forget_channel_order(track.codec_context)
             track.codec_context.thread_count = 1
+            is_delayed = _codec(track) in MPEG_LAYERS and container.format.name in BARE_FORMATS
+            n_delay = FILTER_BANK_SAMPLES if is_delayed else 0
             for packet in container.demux(track):
                 progress((start + file.tell()) / len(data))
                 try:
                     for frame in track.decode(packet):
-                        sink.add(to_float(frame), frame.sample_rate)
+                        block = to_float(frame)
+                        sink.add(block[n_delay:], frame.sample_rate)
+                        n_delay = max(0, n_delay - len(block))
                 except av.FFmpegError:
                     n_bad += 1
                     if n_bad > MAX_BAD_PACKETS:
